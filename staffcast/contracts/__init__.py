@@ -1,6 +1,6 @@
 """What rooms hand to each other: inputs that cannot be wrong, tables that were checked, errors that help."""
 
-from staffcast.contracts.calendar import INTERVAL_MINUTES, WEEKDAYS, Calendar, check_zone, interval_grid
+from staffcast.contracts.calendar import INTERVAL_MINUTES, WEEKDAYS, Calendar, check_zone, fold_closed, interval_grid
 from staffcast.contracts.errors import InputError, OutputError, StaffcastError, bad_value
 from staffcast.contracts.inputs import Band, Shrinkage, Target
 from staffcast.contracts.tables import (
@@ -36,6 +36,7 @@ __all__ = [
     "Target",
     "bad_value",
     "check_zone",
+    "fold_closed",
     "format_duration",
     "format_share",
     "interval_grid",

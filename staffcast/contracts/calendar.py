@@ -8,6 +8,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ import pandas as pd
 
 from staffcast.contracts.errors import InputError, bad_value
 
-__all__ = ["INTERVAL_MINUTES", "WEEKDAYS", "Calendar", "check_zone", "interval_grid"]
+__all__ = ["INTERVAL_MINUTES", "WEEKDAYS", "Calendar", "check_zone", "fold_closed", "interval_grid"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 INTERVAL_MINUTES = (15, 30, 60)
@@ -72,6 +73,46 @@ def interval_grid(start: pd.Timestamp, end: pd.Timestamp, minutes: int, zone: st
     return pd.date_range(first, stop, freq=f"{minutes}min", inclusive="left", name="ds")
 
 
+def fold_closed(
+    values: npt.NDArray[np.float64], opened: npt.NDArray[np.bool_], *, waiting: float = 0.0, lost: bool = False
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Move what arrives while closed to the next opening.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Arrivals per interval, where they arrived.
+    opened : ndarray of bool, shape (n,)
+        Whether each interval is open.
+    waiting : float
+        What already waits for the first opening.
+    lost : bool
+        Closed arrivals are gone instead.
+
+    Returns
+    -------
+    offered, carried : ndarrays, shape (n,)
+        ``offered`` is 0 while closed; ``carried`` is the part of it that came while closed. What has no opening
+        after it on the grid is in neither.
+
+    Examples
+    --------
+    >>> offered, carried = fold_closed(np.array([1.0, 2, 3, 4]), np.array([False, True, False, True]))
+    >>> offered.tolist(), carried.tolist()
+    ([0.0, 3.0, 0.0, 7.0], [0.0, 1.0, 0.0, 3.0])
+    """
+    if lost:
+        return np.where(opened, values, 0.0), np.zeros(len(values))
+    n = len(values)
+    index = np.where(opened, np.arange(n), n)
+    following = np.minimum.accumulate(index[::-1])[::-1]
+    late = ~opened & (following < n)
+    carried = np.bincount(following[late], weights=np.nan_to_num(values[late]), minlength=n).astype(float)
+    if waiting and n and following[0] < n:
+        carried[following[0]] += waiting
+    return np.where(opened, values + carried, 0.0), np.where(opened, carried, 0.0)
+
+
 def _midnight(instant: pd.Timestamp) -> pd.Timestamp:
     # Some zones skip midnight itself on the spring day: the day then begins at 01:00.
     day = instant.tz_localize(None).normalize()
@@ -92,6 +133,8 @@ class Calendar:
         Days on which the queue stays closed.
     holidays : mapping of date to name
         Days that differ from their weekday although they may be open; used by forecasts.
+    closed_arrivals : {"wait", "lost"}
+        What becomes of what arrives while closed: it waits for the next opening, or it is gone (a phone line).
 
     Examples
     --------
@@ -104,8 +147,11 @@ class Calendar:
     week: tuple[Windows, ...] = (_ALL_DAY,) * 7
     closed_on: frozenset[dt.date] = frozenset()
     holidays: Mapping[dt.date, str] = field(default_factory=dict)
+    closed_arrivals: Literal["wait", "lost"] = "wait"
 
     def __post_init__(self) -> None:
+        if self.closed_arrivals not in ("wait", "lost"):
+            raise bad_value("closed_arrivals", self.closed_arrivals, '"wait" or "lost"')
         check_zone(self.zone)
         if len(self.week) != 7:
             raise bad_value("week", len(self.week), "seven days")
@@ -190,6 +236,12 @@ class Calendar:
                         f"`hours.{day}` has {_clock(minute)}, which is not on the grid of {minutes}-minute intervals; "
                         f"move it or plan in {'15' if minute % 15 == 0 else 'shorter'}-minute intervals"
                     )
+
+    def fold(
+        self, values: npt.NDArray[np.float64], ds: pd.DatetimeIndex, *, waiting: float = 0.0
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Turn arrivals into what is offered to people: see :func:`fold_closed`."""
+        return fold_closed(values, self.is_open(ds), waiting=waiting, lost=self.closed_arrivals == "lost")
 
     def describe(self) -> str:
         """One line for people: the hours by runs of equal days."""

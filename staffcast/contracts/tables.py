@@ -182,8 +182,9 @@ SERIES = Table(
     columns={
         "unique_id": _QUEUE,
         "ds": _DS,
-        "y": Column(kind="number", about="tickets offered in the interval; empty = not known", nullable=True, low=0),
-        "carried": Column(kind="number", about="of y, those that came while closed", required=False, low=0),
+        "y": Column(
+            kind="number", about="tickets that arrived in the interval; empty = not known", nullable=True, low=0
+        ),
         "aht_s": Column(kind="number", about="mean handle time", required=False, nullable=True, low=0, unit="s"),
     },
 )

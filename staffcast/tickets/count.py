@@ -1,0 +1,157 @@
+"""Count what arrived per queue and interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from staffcast.contracts import INTERVAL_MINUTES, Calendar, InputError, bad_value, interval_grid
+from staffcast.tickets.read import IntervalLog, TicketLog
+
+__all__ = ["count", "waiting_at_end"]
+
+
+def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, minutes: int) -> pd.DataFrame:
+    """Tickets that sought an agent, per queue and interval.
+
+    Parameters
+    ----------
+    log : TicketLog or IntervalLog
+        What came in.
+    calendars : mapping
+        Calendar of each queue.
+    minutes : {15, 30, 60}
+        Length of an interval.
+
+    Returns
+    -------
+    DataFrame
+        The series table: ``unique_id, ds, y, aht_s``, every interval of the log's span for every queue. A ticket
+        counts where it arrived, also while closed (:meth:`Calendar.fold` then moves it to the next opening).
+        ``y`` is empty where an interval file has no row for an open interval: missing is not zero. ``aht_s`` is
+        the mean handle time of the interval's tickets, empty where none was handled.
+
+    Raises
+    ------
+    InputError
+        The interval is not 15, 30 or 60 minutes, or finer than the file's.
+    """
+    if minutes not in INTERVAL_MINUTES:
+        raise bad_value("interval", f"{minutes} min", "15, 30 or 60 minutes")
+    parts = []
+    for queue in log.queues:
+        calendar = calendars[queue]
+        calendar.require_grid(minutes)
+        if isinstance(log, TicketLog):
+            parts.append(_of_tickets(log, queue, minutes))
+        else:
+            parts.append(_of_intervals(log, queue, calendar, minutes))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_tickets(log: TicketLog, queue: str, minutes: int) -> pd.DataFrame:
+    tickets = log.frame[(log.frame["queue"] == queue) & log.frame["offered_at"].notna()]
+    grid = _trusted(
+        interval_grid(log.frame["created_at"].min(), log.end, minutes, log.zone), log.end, minutes, log.zone
+    )
+    at = grid.searchsorted(tickets["offered_at"], side="right") - 1
+    tickets, at = tickets[at < len(grid)], at[at < len(grid)]
+    y = np.bincount(at, minlength=len(grid)).astype(float)
+    seconds = tickets["handle_s"].to_numpy(dtype=float) if "handle_s" in tickets else np.full(len(tickets), np.nan)
+    return _frame(queue, grid, y, at, seconds, np.ones(len(tickets)))
+
+
+def _frame(
+    queue: str,
+    grid: pd.DatetimeIndex,
+    y: npt.NDArray[np.float64],
+    at: npt.NDArray[np.int64],
+    seconds: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+) -> pd.DataFrame:
+    known = ~np.isnan(seconds) & (weight > 0)
+    work = np.bincount(at[known], weights=(seconds * weight)[known], minlength=len(grid))
+    number = np.bincount(at[known], weights=weight[known], minlength=len(grid))
+    aht = np.divide(work, number, out=np.full(len(grid), np.nan), where=number > 0)
+    return pd.DataFrame({"unique_id": queue, "ds": grid, "y": y, "aht_s": aht})
+
+
+def _trusted(grid: pd.DatetimeIndex, end: pd.Timestamp, minutes: int, zone: str) -> pd.DatetimeIndex:
+    # The log stops somewhere in its last interval: a half-seen interval is not a low one. Yet a log that runs to
+    # within an hour of midnight was cut at the day's end, and its last quiet minutes count as seen.
+    midnight = grid[-1] + pd.Timedelta(minutes=minutes)
+    if midnight - end <= pd.Timedelta(hours=1):
+        return grid
+    return grid[grid + pd.Timedelta(minutes=minutes) <= end.tz_convert(zone)]
+
+
+def _of_intervals(log: IntervalLog, queue: str, calendar: Calendar, minutes: int) -> pd.DataFrame:
+    if minutes % log.minutes:
+        raise InputError(
+            f"`interval` is {minutes} min but the file counts per {log.minutes} min; "
+            f"plan in {log.minutes} min or a multiple"
+        )
+    rows = log.frame[log.frame["unique_id"] == queue]
+    first, last = log.frame["ds"].min(), log.frame["ds"].max() + pd.Timedelta(minutes=log.minutes)
+    grid = interval_grid(first, last, minutes, log.zone)
+    grid = grid[(grid >= first) & (grid + pd.Timedelta(minutes=minutes) <= last)]
+    at = grid.searchsorted(rows["ds"], side="right") - 1
+    inside = (at >= 0) & (rows["ds"] < grid[-1] + pd.Timedelta(minutes=minutes)).to_numpy()
+    y = rows["y"].to_numpy(dtype=float)
+    seen = np.bincount(at[inside], weights=(~np.isnan(y[inside])).astype(float), minlength=len(grid))
+    counts = np.bincount(at[inside], weights=np.nan_to_num(y[inside]), minlength=len(grid)).astype(float)
+    # Only an open interval can be missing: a file that leaves its closed hours out says nothing arrived in them.
+    counts[(seen < minutes / log.minutes) & calendar.is_open(grid)] = np.nan
+    seconds = rows["aht_s"].to_numpy(dtype=float) if "aht_s" in rows else np.full(len(rows), np.nan)
+    return _frame(queue, grid, counts, at[inside], seconds[inside], np.nan_to_num(y[inside]))
+
+
+def waiting_at_end(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], end: pd.Timestamp) -> pd.DataFrame:
+    """Tickets that wait for their first response when the log ends.
+
+    Parameters
+    ----------
+    log : TicketLog or IntervalLog
+        An interval file knows of none: the frame is then empty.
+    calendars : mapping
+        Calendar of each queue.
+    end : Timestamp
+        End of the counted span.
+
+    Returns
+    -------
+    DataFrame
+        ``unique_id, age_s, since_close``: one row per ticket. ``since_close`` marks those that came after their
+        queue closed for the last time: the forecast has them in its first opening, so they are not backlog too.
+    """
+    empty = pd.DataFrame({"unique_id": [], "age_s": [], "since_close": []})
+    empty = empty.astype({"unique_id": str, "age_s": float, "since_close": bool})
+    if isinstance(log, IntervalLog) or "first_response_at" not in log.frame:
+        return empty
+    frame = log.frame[log.frame["offered_at"].notna() & log.frame["first_response_at"].isna()]
+    if "resolved_at" in frame:
+        frame = frame[frame["resolved_at"].isna()]
+    if "outcome" in frame:
+        frame = frame[~frame["outcome"].isin(("abandoned",))]
+    parts = [empty]
+    for queue, tickets in frame.groupby("queue"):
+        calendar = calendars[str(queue)]
+        grid = interval_grid(end - pd.Timedelta(days=15), end, 15, log.zone)
+        grid = grid[grid < end]
+        open_at = np.flatnonzero(calendar.is_open(grid))
+        closed_since = grid[open_at[-1]] + pd.Timedelta(minutes=15) if len(open_at) else grid[0]
+        offered = tickets["offered_at"]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "unique_id": str(queue),
+                    "age_s": (end - offered).dt.total_seconds().to_numpy(),
+                    "since_close": (offered >= closed_since).to_numpy(),
+                }
+            )
+        )
+    waiting = pd.concat(parts[1:] or parts, ignore_index=True)
+    return waiting[waiting["age_s"] >= 0].reset_index(drop=True)
