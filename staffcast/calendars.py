@@ -1,0 +1,131 @@
+"""The calendar of each queue: hours as the scenario says or the log shows, holidays of the country."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from staffcast.contracts import Calendar, InputError, bad_value
+from staffcast.scenario import Scenario
+from staffcast.tickets import IntervalLog, TicketLog, learn_calendar, learn_holiday_closures
+
+__all__ = ["calendars_for_log", "country_holidays"]
+
+_ENOUGH_RESPONSES = 200
+
+
+def country_holidays(code: str, years: range) -> dict[dt.date, str]:
+    """Public holidays of a country, or of one of its regions (``"DE-BY"``).
+
+    Raises
+    ------
+    InputError
+        Unknown country or region.
+    """
+    import holidays
+
+    country, _, region = code.partition("-")
+    try:
+        found = holidays.country_holidays(country.upper(), subdiv=region.upper() or None, years=years)
+    except NotImplementedError:
+        raise bad_value("holidays", code, 'a country such as "DE" or "BR", or with its region "DE-BY"') from None
+    return {day: str(name) for day, name in found.items()}
+
+
+def calendars_for_log(
+    log: TicketLog | IntervalLog, scenario: Scenario
+) -> tuple[dict[str, Calendar], dict[str, tuple[str, ...]]]:
+    """Calendar of each queue that is planned, and how it came about.
+
+    Returns
+    -------
+    calendars : dict of queue to Calendar
+    notes : dict of queue to tuple of str
+        For people: whether the hours were given or learnt.
+
+    Raises
+    ------
+    InputError
+        The scenario names a queue that the log does not have, or an unknown country.
+    """
+    _known_queues(log, scenario)
+    activity = {queue: _activity(log, queue) for queue in log.queues if scenario.plans(queue)}
+    if not activity:
+        raise InputError(f"no queue is left to plan; the log has {', '.join(log.queues)}")
+    pooled: Calendar | None = None
+    days: Mapping[dt.date, str] = {}
+    if scenario.holidays is not None:
+        times = [t for t, _ in activity.values() if len(t)]
+        years = range(min(t.min() for t in times).year, max(t.max() for t in times).year + 3)
+        days = country_holidays(scenario.holidays, years)
+    calendars, notes = {}, {}
+    for queue, (times, weights) in activity.items():
+        rules = scenario.for_queue(queue)
+        minutes = scenario.interval_minutes
+        if rules.hours is not None:
+            calendar, how = Calendar.parse(log.zone, rules.hours), "given"
+        else:
+            own = learn_calendar(times, weights, zone=log.zone, minutes=minutes)
+            how = "learnt from the last eight weeks"
+            if own is None:
+                if pooled is None:
+                    pooled = _pooled(activity, log.zone, minutes)
+                own, how = pooled, "learnt from all queues together, as this one has too few tickets"
+            calendar = own
+        calendar = replace(calendar, closed_arrivals=rules.closed_arrivals, holidays=dict(days))
+        calendar, more = _with_holidays(calendar, times, days, scenario.closed_on_holidays)
+        calendars[queue] = calendar
+        notes[queue] = (f"hours {how}: {calendar.describe()}", *more)
+    return calendars, notes
+
+
+def _known_queues(log: TicketLog | IntervalLog, scenario: Scenario) -> None:
+    for parameter, names in (
+        ("queues", scenario.queues),
+        ("queues_only", scenario.only),
+        ("skip_queues", scenario.skip),
+    ):
+        for name in names:
+            if name not in log.queues:
+                raise bad_value(parameter, name, f"a queue of the log: {', '.join(log.queues)}")
+
+
+def _activity(log: TicketLog | IntervalLog, queue: str) -> tuple[pd.DatetimeIndex, np.ndarray]:
+    """When people answered; where the log does not tell, when tickets came."""
+    if isinstance(log, IntervalLog):
+        rows = log.frame[(log.frame["unique_id"] == queue) & (log.frame["y"] > 0)]
+        return pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(dtype=float)
+    rows = log.frame[log.frame["queue"] == queue]
+    times = rows["offered_at"].dropna()
+    if "first_response_at" in rows and rows["first_response_at"].notna().sum() >= _ENOUGH_RESPONSES:
+        times = rows["first_response_at"].dropna()
+    return pd.DatetimeIndex(times), np.ones(len(times))
+
+
+def _pooled(activity: Mapping[str, tuple[pd.DatetimeIndex, np.ndarray]], zone: str, minutes: int) -> Calendar:
+    times = pd.DatetimeIndex(np.concatenate([t.tz_convert("UTC").to_numpy() for t, _ in activity.values()]), tz="UTC")
+    weights = np.concatenate([w for _, w in activity.values()])
+    learnt = learn_calendar(times.tz_convert(zone), weights, zone=zone, minutes=minutes)
+    return learnt if learnt is not None else Calendar(zone=zone)
+
+
+def _with_holidays(
+    calendar: Calendar, times: pd.DatetimeIndex, days: Mapping[dt.date, str], rule: bool | None
+) -> tuple[Calendar, list[str]]:
+    if not days:
+        return calendar, []
+    if rule is False:
+        return calendar, ["open on public holidays: given"]
+    past, usual = learn_holiday_closures(times, calendar, days)
+    if rule is True:
+        return calendar.closed(days), ["closed on public holidays: given"]
+    if usual:
+        last = times.max().date()
+        return calendar.closed({*past, *(d for d in days if d > last)}), [
+            f"closed on public holidays, as on {len(past)} of those in the log"
+        ]
+    return calendar.closed(past), ["open on public holidays, as most of those in the log"]

@@ -1,0 +1,351 @@
+"""What the planner decides: targets, band, shrinkage, hours; read from TOML with explicit units, changed by flags."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from staffcast.contracts import (
+    INTERVAL_MINUTES,
+    Band,
+    InputError,
+    Shrinkage,
+    Target,
+    bad_value,
+    check_zone,
+    parse_change,
+    parse_duration_s,
+    parse_share,
+)
+
+__all__ = ["QueueRules", "Scenario", "WhatIf", "load_scenario"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """Changes to the demand before it is staffed.
+
+    Attributes
+    ----------
+    volume : float
+        Factor on the tickets: 1.2 is +20 %.
+    aht : float
+        Factor on the handle time.
+    deflection : float
+        Share of what would reach people that the bot closes instead.
+    """
+
+    volume: float = 1.0
+    aht: float = 1.0
+    deflection: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueRules:
+    """How one queue is planned; ``None`` takes the scenario's value.
+
+    Attributes
+    ----------
+    frt : Target
+        What first response time must reach.
+    band : Band or None
+        Occupancy aimed for; None: no limit.
+    shrinkage : Shrinkage
+        From agents answering to people rostered.
+    aht_s : float or None
+        Mean handle time in seconds; None: as measured in the log.
+    first_reply_s : float
+        From opening a ticket to the first reply.
+    patience_s : float or None
+        Mean time after which a customer gives up; None: nobody does.
+    minimum : int
+        Fewest agents while open.
+    hours : mapping or None
+        Opening hours per day; None: learnt from the log.
+    closed_arrivals : {"wait", "lost"}
+        What becomes of what arrives while closed.
+    """
+
+    frt: Target = field(default_factory=lambda: Target.share(0.80, within_s=60))
+    band: Band | None = field(default_factory=Band)
+    shrinkage: Shrinkage = field(default_factory=Shrinkage)
+    aht_s: float | None = None
+    first_reply_s: float = 0.0
+    patience_s: float | None = None
+    minimum: int = 0
+    hours: Mapping[str, str] | None = None
+    closed_arrivals: Literal["wait", "lost"] = "wait"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """Everything that a plan depends on besides the log.
+
+    Attributes
+    ----------
+    zone : str or None
+        IANA zone of the help desk.
+    interval_minutes : {15, 30, 60}
+        Length of an interval.
+    horizon : str
+        How far to plan: ``"28d"``.
+    rules : QueueRules
+        For every queue.
+    queues : mapping of queue to mapping
+        What differs per queue.
+    only : tuple of str
+        Queues to plan; empty: all.
+    skip : tuple of str
+        Queues to leave out.
+    holidays : str or None
+        Country, with region if wanted: ``"DE"``, ``"DE-BY"``.
+    closed_on_holidays : bool or None
+        None: as the log shows.
+    models : str
+        ``"auto"``, ``"all"``, or names separated by commas.
+    uncertain_rate : bool
+        Whether staffing allows for the forecast's uncertainty, so that the target is kept on average over it.
+    what_if : WhatIf
+        Changes to the demand.
+    replications, seed
+        Of the simulation.
+    since, until, columns, bad_rows, allow_gaps
+        How to read the log: see :func:`staffcast.tickets.read_log`.
+    """
+
+    zone: str | None = None
+    interval_minutes: int = 30
+    horizon: str = "28d"
+    rules: QueueRules = field(default_factory=QueueRules)
+    queues: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    holidays: str | None = None
+    closed_on_holidays: bool | None = None
+    models: str = "auto"
+    uncertain_rate: bool = True
+    what_if: WhatIf = field(default_factory=WhatIf)
+    replications: int = 100
+    seed: int = 1
+    since: pd.Timestamp | None = None
+    until: pd.Timestamp | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    bad_rows: Literal["error", "drop"] = "error"
+    allow_gaps: bool = False
+
+    def for_queue(self, queue: str) -> QueueRules:
+        """Rules of one queue: the scenario's, with the queue's own on top."""
+        return replace(self.rules, **self.queues.get(queue, {}))
+
+    def with_options(self, options: Mapping[str, Any]) -> Scenario:
+        """Return the scenario with the given keys, written as in TOML, in place of its own.
+
+        Raises
+        ------
+        InputError
+            Unknown key, value out of range.
+        """
+        return _apply(self, {k: v for k, v in options.items() if v is not None}, origin=None)
+
+    def plans(self, queue: str) -> bool:
+        """Whether this queue is to be planned."""
+        return queue not in self.skip and (not self.only or queue in self.only)
+
+
+_RULES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "frt": ("frt", Target.parse),
+    "band": ("band", lambda v: None if v in ("none", "off") else Band.parse(v)),
+    "shrinkage": ("shrinkage", Shrinkage.parse),
+    "aht": ("aht_s", lambda v: _above_zero("aht", v)),
+    "first_reply": ("first_reply_s", lambda v: parse_duration_s(v, parameter="first_reply")),
+    "patience": ("patience_s", lambda v: None if v == "none" else _above_zero("patience", v)),
+    "minimum": ("minimum", lambda v: _whole("minimum", v, 0, 100_000)),
+    "hours": ("hours", lambda v: _hours(v)),
+    "closed_arrivals": ("closed_arrivals", lambda v: _one_of("closed_arrivals", v, ("wait", "lost"))),
+}
+_SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "zone": ("zone", check_zone),
+    "interval": ("interval_minutes", lambda v: _interval(v)),
+    "horizon": ("horizon", lambda v: _horizon(v)),
+    "queues_only": ("only", lambda v: _names("queues_only", v)),
+    "skip_queues": ("skip", lambda v: _names("skip_queues", v)),
+    "holidays": ("holidays", lambda v: _country(v)),
+    "closed_on_holidays": ("closed_on_holidays", lambda v: _flag("closed_on_holidays", v)),
+    "models": ("models", lambda v: ",".join(_names("models", v))),
+    "uncertain_rate": ("uncertain_rate", lambda v: _flag("uncertain_rate", v)),
+    "replications": ("replications", lambda v: _whole("replications", v, 1, 100_000)),
+    "seed": ("seed", lambda v: _whole("seed", v, 0, 2**63 - 1)),
+    "since": ("since", lambda v: _instant("since", v)),
+    "until": ("until", lambda v: _instant("until", v)),
+    "columns": ("columns", lambda v: _columns(v)),
+    "bad_rows": ("bad_rows", lambda v: _one_of("bad_rows", v, ("error", "drop"))),
+    "allow_gaps": ("allow_gaps", lambda v: _flag("allow_gaps", v)),
+}
+_WHAT_IF: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "volume": ("volume", lambda v: parse_change(v, parameter="what_if.volume")),
+    "aht": ("aht", lambda v: parse_change(v, parameter="what_if.aht")),
+    "deflection": ("deflection", lambda v: parse_share(v, parameter="what_if.deflection")),
+}
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read a scenario file.
+
+    Parameters
+    ----------
+    path : path
+        TOML; the keys are described in docs/scenario.md.
+
+    Raises
+    ------
+    InputError
+        No such file, not TOML, unknown key, a value out of range or without its unit.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            options = tomllib.load(stream)
+    except FileNotFoundError:
+        raise InputError("there is no such scenario file", file=path) from None
+    except IsADirectoryError:
+        raise InputError("is a directory; name the scenario file in it", file=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not valid TOML: {error}", file=path) from error
+    return _apply(Scenario(), options, origin=path)
+
+
+def _apply(scenario: Scenario, options: Mapping[str, Any], *, origin: Path | None) -> Scenario:
+    settings: dict[str, Any] = {}
+    rules: dict[str, Any] = {}
+    try:
+        for key, value in options.items():
+            if key in _RULES:
+                name, read = _RULES[key]
+                rules[name] = read(value)
+            elif key in _SETTINGS:
+                name, read = _SETTINGS[key]
+                settings[name] = read(value)
+            elif key == "what_if":
+                changes = _table(key, value, _WHAT_IF)
+                settings["what_if"] = replace(scenario.what_if, **changes)
+            elif key == "queues":
+                if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+                    raise bad_value(
+                        "queues", value, "tables, one per queue", 'write [queues.billing] and below it frt = "…"'
+                    )
+                settings["queues"] = {q: _table(f"queues.{q}", v, _RULES) for q, v in value.items()}
+            else:
+                raise _unknown(key, [*_RULES, *_SETTINGS, "what_if", "queues"])
+    except InputError as error:
+        raise InputError(str(error), file=origin) if origin is not None else error from None
+    if rules:
+        settings["rules"] = replace(scenario.rules, **rules)
+        if origin is None:
+            # A flag means every queue, so it goes above what the file says per queue.
+            queues = settings.get("queues", scenario.queues)
+            settings["queues"] = {q: {k: v for k, v in own.items() if k not in rules} for q, own in queues.items()}
+    return replace(scenario, **settings)
+
+
+def _table(where: str, values: Any, keys: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise bad_value(where, values, f"a table with {', '.join(keys)}")
+    out = {}
+    for key, value in values.items():
+        if key not in keys:
+            raise _unknown(f"{where}.{key}", [f"{where}.{k}" for k in keys])
+        name, read = keys[key]
+        out[name] = read(value)
+    return out
+
+
+def _unknown(key: str, known: list[str]) -> InputError:
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(known)}"
+    return InputError(f"unknown key `{key}`; {hint}")
+
+
+def _above_zero(parameter: str, value: object) -> float:
+    seconds = parse_duration_s(value, parameter=parameter)
+    if not seconds > 0:
+        raise bad_value(parameter, value, "a duration above 0 s")
+    return seconds
+
+
+def _interval(value: object) -> int:
+    minutes = parse_duration_s(value, parameter="interval") / 60
+    if minutes not in INTERVAL_MINUTES:
+        raise bad_value("interval", value, '"15m", "30m" or "60m"')
+    return int(minutes)
+
+
+def _horizon(value: object) -> str:
+    days = parse_duration_s(value, parameter="horizon") / 86400
+    if not 0 < days <= 366:
+        raise bad_value("horizon", value, "above 0 and at most 366 days")
+    return str(value)
+
+
+def _hours(value: object) -> dict[str, str] | None:
+    if value == "auto":
+        return None
+    if value == "always":
+        return {"mon-sun": "00:00-24:00"}
+    if not isinstance(value, dict):
+        raise bad_value("hours", value, '"auto", "always" or a table like { mon-fri = "08:00-18:00" }')
+    return {str(k): v for k, v in value.items()}
+
+
+def _country(value: object) -> str | None:
+    if value == "none":
+        return None
+    if not isinstance(value, str):
+        raise bad_value("holidays", value, 'a country such as "DE" or "BR", or with its region "DE-BY"')
+    return value
+
+
+def _names(parameter: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise bad_value(parameter, value, 'names: "a, b" or ["a", "b"]')
+
+
+def _columns(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise bad_value("columns", value, 'a table like { created_at = "Created time" }')
+    return dict(value)
+
+
+def _flag(parameter: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise bad_value(parameter, value, "true or false")
+    return value
+
+
+def _whole(parameter: str, value: object, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise bad_value(parameter, value, f"a whole number from {low} to {high}")
+    return value
+
+
+def _one_of(parameter: str, value: object, legal: tuple[str, ...]) -> str:
+    if value not in legal:
+        raise bad_value(parameter, value, " or ".join(f'"{v}"' for v in legal))
+    return str(value)
+
+
+def _instant(parameter: str, value: object) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(value)  # type: ignore[arg-type]  # whatever TOML or a flag gave; what it cannot read it says
+    except (ValueError, TypeError):
+        raise bad_value(parameter, value, "a date or time like 2026-03-01 or 2026-03-01T09:00") from None

@@ -1,0 +1,159 @@
+"""From demand to the agents needed: the queueing engine and the rules, interval by interval, with the reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from staffcast.contracts import InputError, Target, format_duration, format_share
+from staffcast.erlang import Staffing, required_agents
+from staffcast.forecast import Demand
+from staffcast.scenario import QueueRules, Scenario
+
+__all__ = ["apply_what_if", "staff"]
+
+
+def apply_what_if(demand: Demand, scenario: Scenario) -> Demand:
+    """Change the demand as the scenario's ``[what_if]`` says.
+
+    Volume and deflection scale tickets and their quantiles; the relative uncertainty stays. A handle time that the
+    scenario itself gives is changed by ``aht`` too.
+    """
+    change = scenario.what_if
+    factor = change.volume * (1 - change.deflection)
+    if factor == 1 and change.aht == 1:
+        return demand
+    frame = demand.frame.copy()
+    counts = [c for c in frame.columns if c in ("mean", "carried") or (c.startswith("q") and c[1:2].isdigit())]
+    frame[counts] *= factor
+    frame["aht_s"] *= change.aht
+    return Demand(frame=frame, why=demand.why, seed=demand.seed, backtest=demand.backtest)
+
+
+def with_handle_times(demand: Demand, scenario: Scenario) -> Demand:
+    """Put the scenario's handle times in place of the measured ones.
+
+    Raises
+    ------
+    InputError
+        A queue has neither.
+    """
+    frame = demand.frame.copy()
+    for queue in demand.queues:
+        rules = scenario.for_queue(queue)
+        rows = frame["unique_id"] == queue
+        if rules.aht_s is not None:
+            frame.loc[rows, "aht_s"] = rules.aht_s
+        if frame.loc[rows, "aht_s"].isna().any():
+            raise InputError(
+                f"queue {queue!r} has no handle time: the log has no handle_s for it; say it with --aht 6m, or in the "
+                f'scenario as aht = "6m" or under [queues.{queue}]'
+            )
+    return Demand(frame=frame, why=demand.why, seed=demand.seed, backtest=demand.backtest)
+
+
+def staff(demand: Demand, scenario: Scenario) -> pd.DataFrame:
+    """Fewest agents per queue and interval that meet the FRT target and the band.
+
+    Parameters
+    ----------
+    demand : Demand
+        With handle times (:func:`with_handle_times`).
+    scenario : Scenario
+        Target, band, shrinkage and minimum of each queue.
+
+    Returns
+    -------
+    DataFrame
+        The requirement table: ``unique_id, ds, open, mean, aht_s, load_erl, agents, rostered, binding, occupancy,
+        band_gap`` (how far below the band's bottom, as a share), ``service_level`` (share within the target's
+        seconds), ``frt_mean_s, frt_p50_s, frt_p90_s, frt_p95_s, frt_p99_s, frt_agents, occupancy_agents, one_fewer,
+        reason``. Closed intervals need nobody; ``occupancy`` is empty where nobody works.
+    """
+    hours = demand.minutes / 60
+    parts = []
+    for queue in demand.queues:
+        rows = demand.of(queue)
+        rules = scenario.for_queue(queue)
+        opened = rows["open"].to_numpy()
+        found = required_agents(
+            arrivals_per_hour=rows["mean"].to_numpy() / hours,
+            aht_s=rows["aht_s"].to_numpy(),
+            target=rules.frt,
+            band=rules.band,
+            first_reply_s=rules.first_reply_s,
+            minimum=np.where(opened, rules.minimum, 0),
+            rate_cv=rows["rate_cv"].to_numpy() if scenario.uncertain_rate else 0.0,
+        )
+        parts.append(_table(rows, found, rules))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _table(rows: pd.DataFrame, found: Staffing, rules: QueueRules) -> pd.DataFrame:
+    working = found.agents > 0
+    return pd.DataFrame(
+        {
+            "unique_id": rows["unique_id"],
+            "ds": rows["ds"],
+            "open": rows["open"],
+            "mean": rows["mean"],
+            "aht_s": rows["aht_s"],
+            "load_erl": found.load_erl,
+            "agents": found.agents,
+            "rostered": [rules.shrinkage.rostered(int(n)) for n in found.agents],
+            "binding": found.binding,
+            "occupancy": np.where(working, found.occupancy, np.nan),
+            "band_gap": found.band_gap,
+            "service_level": found.service_level,
+            "frt_mean_s": found.frt_mean_s,
+            "frt_p50_s": found.frt_p50_s,
+            "frt_p90_s": found.frt_p90_s,
+            "frt_p95_s": found.frt_p95_s,
+            "frt_p99_s": found.frt_p99_s,
+            "frt_agents": found.frt_agents,
+            "occupancy_agents": found.occupancy_agents,
+            "one_fewer": found.one_fewer,
+            "reason": _reasons(found, rules, rows["open"].to_numpy()),
+        }
+    )
+
+
+def _reasons(found: Staffing, rules: QueueRules, opened: npt.NDArray[np.bool_]) -> list[str]:
+    """Why this number, in a sentence a planner can check."""
+    out = []
+    for i, agents in enumerate(found.agents):
+        binding = str(found.binding[i])
+        if binding == "none":
+            out.append("no demand" if opened[i] else "closed")
+        elif binding == "minimum":
+            out.append(
+                f"minimum of {agents}; demand alone asks for {max(found.frt_agents[i], found.occupancy_agents[i])}"
+            )
+        elif binding == "occupancy":
+            top = rules.band.top if rules.band is not None else 1.0
+            out.append(
+                f"{agents - 1} would be {format_share(found.one_fewer[i], 1)} occupied, above {format_share(top)}; "
+                f"FRT alone asks for {found.frt_agents[i]}"
+            )
+        else:
+            now, fewer = _figure(rules.frt, found, i), _fewer(rules.frt, found.one_fewer[i])
+            text = f"{rules.frt}: {now} with {agents}, {fewer} with {agents - 1}"
+            if found.band_gap[i] > 0 and rules.band is not None:
+                text += f"; {100 * found.band_gap[i]:.1f} points below the band {rules.band}"
+            out.append(text)
+    return out
+
+
+def _figure(target: Target, found: Staffing, i: int) -> str:
+    if target.kind == "share":
+        return format_share(found.service_level[i], 1)
+    if target.kind == "mean":
+        return format_duration(float(found.frt_mean_s[i]))
+    # The percentile asked for is in the table only if it is one of the usual ones.
+    at = {0.5: found.frt_p50_s, 0.9: found.frt_p90_s, 0.95: found.frt_p95_s, 0.99: found.frt_p99_s}.get(target.level)
+    return format_duration(float(at[i])) if at is not None else "met"
+
+
+def _fewer(target: Target, figure: float) -> str:
+    return format_share(figure, 1) if target.kind == "share" else format_duration(float(figure))

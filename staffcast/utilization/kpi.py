@@ -1,0 +1,175 @@
+"""KPIs of a ticket log: volume, first response, resolution and handle time, cut by whatever the planner asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from staffcast.contracts import Calendar, Target, bad_value
+from staffcast.tickets import TicketLog
+from staffcast.utilization.clock import open_seconds
+
+__all__ = ["CUTS", "kpis", "response_times"]
+
+CUTS = ("queue", "agent", "priority", "channel", "hour", "weekday", "day", "week", "month")
+_WEEKDAY_NAMES = ("1 Mon", "2 Tue", "3 Wed", "4 Thu", "5 Fri", "6 Sat", "7 Sun")
+_DEFAULT_TARGET_S = 60.0
+
+Clock = Literal["business", "calendar"]
+
+
+def response_times(log: TicketLog, calendars: Mapping[str, Calendar], *, clock: Clock = "business") -> pd.DataFrame:
+    """First response, resolution and waiting time of every ticket that sought an agent.
+
+    Parameters
+    ----------
+    log : TicketLog
+        The log.
+    calendars : mapping
+        Calendar of each queue.
+    clock : {"business", "calendar"}
+        Whether closed hours pass. First response time (FRT) is the human one: it starts when the ticket seeks an
+        agent (``offered_at``, after the bot) and ends with the first reply by a person.
+
+    Returns
+    -------
+    DataFrame
+        The log's offered tickets with ``frt_s`` (empty: not answered), ``resolution_s`` and ``waited_s`` (until
+        answered, gone, or the log's end).
+    """
+    if clock not in ("business", "calendar"):
+        raise bad_value("clock", clock, '"business" or "calendar"')
+    frame = log.frame[log.frame["offered_at"].notna()].reset_index(drop=True)
+    nothing = pd.Series(pd.NaT, index=frame.index, dtype=frame["offered_at"].dtype)
+    answered = frame.get("first_response_at", nothing)
+    resolved = frame.get("resolved_at", nothing)
+    left = answered.fillna(resolved).fillna(pd.Timestamp(log.end))
+    columns = {name: np.full(len(frame), np.nan) for name in ("frt_s", "resolution_s", "waited_s")}
+    for queue, rows in frame.groupby("queue", sort=False).indices.items():
+        calendar = calendars[str(queue)] if clock == "business" else Calendar(zone=log.zone)
+        offered = frame["offered_at"].iloc[rows]
+        columns["frt_s"][rows] = open_seconds(offered, answered.iloc[rows], calendar)
+        columns["waited_s"][rows] = open_seconds(offered, left.iloc[rows], calendar)
+        columns["resolution_s"][rows] = open_seconds(frame["created_at"].iloc[rows], resolved.iloc[rows], calendar)
+    return frame.assign(**columns)
+
+
+def kpis(
+    log: TicketLog,
+    calendars: Mapping[str, Calendar],
+    *,
+    by: Sequence[str] = (),
+    target: Target | None = None,
+    clock: Clock = "business",
+) -> pd.DataFrame:
+    """KPIs per group of tickets.
+
+    Parameters
+    ----------
+    log : TicketLog
+        The log.
+    calendars : mapping
+        Calendar of each queue.
+    by : sequence of str
+        Cuts from ``CUTS``; several give every combination; none gives one row.
+    target : Target, optional
+        Its seconds are the threshold of ``frt_within``; without one 60 s.
+    clock : {"business", "calendar"}
+        As in :func:`response_times`.
+
+    Returns
+    -------
+    DataFrame
+        The cuts' columns, then ``volume`` (conversations), ``offered`` (sought an agent), ``bot_share`` (the others'
+        share), ``answered``, ``abandoned``, ``unanswered`` (still waiting at the log's end), ``frt_mean_s``,
+        ``frt_p50_s``, ``frt_p90_s``, ``frt_p95_s``, ``frt_p99_s`` (of the answered), ``frt_within`` (share of the
+        offered answered within the threshold; who left or still waits longer than it is a miss, who waits shorter is
+        undecided and left out), ``art_mean_s``, ``art_p95_s`` (created → resolved), ``aht_s``, ``reopened_share``,
+        ``csat`` (share of 4 and 5 among answers) and ``csat_answers``.
+
+    Raises
+    ------
+    InputError
+        Unknown cut or clock, or a cut whose column the log lacks.
+    """
+    cuts = list(by)
+    for cut in cuts:
+        if cut not in CUTS:
+            raise bad_value("by", cut, f"one of {', '.join(CUTS)}")
+        if cut in ("queue", "agent", "priority", "channel") and cut not in log.frame:
+            raise bad_value("by", cut, "a column that the log has", f"its columns are {', '.join(log.frame.columns)}")
+    threshold = target.seconds if target is not None else _DEFAULT_TARGET_S
+    timed = response_times(log, calendars, clock=clock)
+    everything = _with_cuts(log.frame, "created_at", cuts)
+    offered = _with_cuts(timed, "offered_at", cuts)
+    if not cuts:
+        return _summary(everything, offered, threshold).to_frame().T.convert_dtypes()
+    volumes = dict(iter(everything.groupby(cuts, dropna=False, sort=True)))
+    groups = dict(iter(offered.groupby(cuts, dropna=False, sort=True)))
+    rows = []
+    for key in sorted(volumes.keys() | groups.keys(), key=str):
+        row = _summary(volumes.get(key, everything.iloc[:0]), groups.get(key, offered.iloc[:0]), threshold)
+        rows.append(pd.concat([pd.Series(dict(zip(cuts, key, strict=True))), row]))
+    return pd.DataFrame(rows).reset_index(drop=True).infer_objects()
+
+
+def _with_cuts(frame: pd.DataFrame, time: str, cuts: Sequence[str]) -> pd.DataFrame:
+    local = frame[time].dt.tz_localize(None)
+    made = {}
+    for cut in cuts:
+        if cut == "hour":
+            made[cut] = local.dt.hour
+        elif cut == "weekday":
+            made[cut] = local.dt.dayofweek.map(dict(enumerate(_WEEKDAY_NAMES)))
+        elif cut == "day":
+            made[cut] = local.dt.strftime("%Y-%m-%d")
+        elif cut == "week":
+            made[cut] = (local.dt.normalize() - pd.to_timedelta(local.dt.dayofweek, unit="D")).dt.strftime("%Y-%m-%d")
+        elif cut == "month":
+            made[cut] = local.dt.strftime("%Y-%m")
+        else:
+            made[cut] = frame[cut].astype(object).where(frame[cut].notna(), "–")
+    return frame.assign(**made)
+
+
+def _summary(everything: pd.DataFrame, offered: pd.DataFrame, threshold: float) -> pd.Series:
+    frt = offered["frt_s"].to_numpy()
+    answered = ~np.isnan(frt)
+    gone = np.zeros(len(offered), dtype=bool)
+    if "resolved_at" in offered:
+        gone |= offered["resolved_at"].notna().to_numpy() & ~answered
+    if "outcome" in offered:
+        gone |= (offered["outcome"] == "abandoned").fillna(False).to_numpy(dtype=bool) & ~answered
+    within = int((frt[answered] <= threshold).sum())
+    undecided = int((~answered & ~gone & (offered["waited_s"].to_numpy() <= threshold)).sum())
+    decided = len(offered) - undecided
+    quantiles = np.quantile(frt[answered], (0.5, 0.9, 0.95, 0.99)) if answered.any() else np.full(4, np.nan)
+    resolution = offered["resolution_s"].dropna().to_numpy()
+    handle = offered["handle_s"].dropna() if "handle_s" in offered else pd.Series(dtype=float)
+    ratings = offered["csat"].dropna() if "csat" in offered else pd.Series(dtype=float)
+    reopens = offered["reopens"].fillna(0) if "reopens" in offered else pd.Series(dtype=float)
+    return pd.Series(
+        {
+            "volume": len(everything),
+            "offered": len(offered),
+            "bot_share": 1 - len(offered) / len(everything) if len(everything) else np.nan,
+            "answered": int(answered.sum()),
+            "abandoned": int(gone.sum()),
+            "unanswered": int((~answered & ~gone).sum()),
+            "frt_mean_s": float(frt[answered].mean()) if answered.any() else np.nan,
+            "frt_p50_s": quantiles[0],
+            "frt_p90_s": quantiles[1],
+            "frt_p95_s": quantiles[2],
+            "frt_p99_s": quantiles[3],
+            "frt_within": within / decided if decided else np.nan,
+            "art_mean_s": float(resolution.mean()) if len(resolution) else np.nan,
+            "art_p95_s": float(np.quantile(resolution, 0.95)) if len(resolution) else np.nan,
+            "aht_s": float(handle.mean()) if len(handle) else np.nan,
+            "reopened_share": float((reopens > 0).mean()) if len(reopens) else np.nan,
+            "csat": float((ratings >= 4).mean()) if len(ratings) else np.nan,
+            "csat_answers": len(ratings),
+        }
+    )
