@@ -59,8 +59,8 @@ def calendars_for_log(
     pooled: Calendar | None = None
     days: Mapping[dt.date, str] = {}
     if scenario.holidays is not None:
-        times = [t for t, _ in activity.values() if len(t)]
-        years = range(min(t.min() for t in times).year, max(t.max() for t in times).year + 3)
+        spans = [t for t, _ in activity.values() if len(t)]
+        years = range(min(t.min() for t in spans).year, max(t.max() for t in spans).year + 3)
         days = country_holidays(scenario.holidays, years)
     calendars, notes = {}, {}
     for queue, (times, weights) in activity.items():

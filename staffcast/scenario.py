@@ -66,6 +66,8 @@ class QueueRules:
         Mean time after which a customer gives up; None: nobody does.
     minimum : int
         Fewest agents while open.
+    clear_within_s : float
+        Time from opening in which what waited overnight is to be worked off.
     hours : mapping or None
         Opening hours per day; None: learnt from the log.
     closed_arrivals : {"wait", "lost"}
@@ -79,6 +81,7 @@ class QueueRules:
     first_reply_s: float = 0.0
     patience_s: float | None = None
     minimum: int = 0
+    clear_within_s: float = 7200.0
     hours: Mapping[str, str] | None = None
     closed_arrivals: Literal["wait", "lost"] = "wait"
 
@@ -165,6 +168,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "aht": ("aht_s", lambda v: _above_zero("aht", v)),
     "first_reply": ("first_reply_s", lambda v: parse_duration_s(v, parameter="first_reply")),
     "patience": ("patience_s", lambda v: None if v == "none" else _above_zero("patience", v)),
+    "clear_within": ("clear_within_s", lambda v: _above_zero("clear_within", v)),
     "minimum": ("minimum", lambda v: _whole("minimum", v, 0, 100_000)),
     "hours": ("hours", lambda v: _hours(v)),
     "closed_arrivals": ("closed_arrivals", lambda v: _one_of("closed_arrivals", v, ("wait", "lost"))),

@@ -66,10 +66,11 @@ def staff(demand: Demand, scenario: Scenario) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The requirement table: ``unique_id, ds, open, mean, aht_s, load_erl, agents, rostered, binding, occupancy,
-        band_gap`` (how far below the band's bottom, as a share), ``service_level`` (share within the target's
-        seconds), ``frt_mean_s, frt_p50_s, frt_p90_s, frt_p95_s, frt_p99_s, frt_agents, occupancy_agents, one_fewer,
-        reason``. Closed intervals need nobody; ``occupancy`` is empty where nobody works.
+        The requirement table: ``unique_id, ds, open, mean, worked`` (see :func:`spread_carried`), ``aht_s, load_erl,
+        agents, rostered, binding, occupancy, band_gap`` (how far below the band's bottom, as a share),
+        ``service_level`` (share within the target's seconds), ``frt_mean_s, frt_p50_s, frt_p90_s, frt_p95_s,
+        frt_p99_s, frt_agents, occupancy_agents, one_fewer, reason``. Closed intervals need nobody; ``occupancy`` is
+        empty where nobody works.
     """
     hours = demand.minutes / 60
     parts = []
@@ -77,8 +78,14 @@ def staff(demand: Demand, scenario: Scenario) -> pd.DataFrame:
         rows = demand.of(queue)
         rules = scenario.for_queue(queue)
         opened = rows["open"].to_numpy()
+        worked = spread_carried(
+            rows["mean"].to_numpy(),
+            rows["carried"].to_numpy(),
+            opened,
+            max(round(rules.clear_within_s / 3600 / hours), 1),
+        )
         found = required_agents(
-            arrivals_per_hour=rows["mean"].to_numpy() / hours,
+            arrivals_per_hour=worked / hours,
             aht_s=rows["aht_s"].to_numpy(),
             target=rules.frt,
             band=rules.band,
@@ -86,11 +93,44 @@ def staff(demand: Demand, scenario: Scenario) -> pd.DataFrame:
             minimum=np.where(opened, rules.minimum, 0),
             rate_cv=rows["rate_cv"].to_numpy() if scenario.uncertain_rate else 0.0,
         )
-        parts.append(_table(rows, found, rules))
+        parts.append(_table(rows, worked, found, rules))
     return pd.concat(parts, ignore_index=True)
 
 
-def _table(rows: pd.DataFrame, found: Staffing, rules: QueueRules) -> pd.DataFrame:
+def spread_carried(
+    mean: npt.NDArray[np.float64], carried: npt.NDArray[np.float64], opened: npt.NDArray[np.bool_], intervals: int
+) -> npt.NDArray[np.float64]:
+    """Tickets to be worked on per interval when those that waited for opening are taken up bit by bit.
+
+    Staffing the first interval so that all of a weekend's tickets are answered at once would call in a crowd for half
+    an hour; a planner lets a normal crew work them off.
+
+    Parameters
+    ----------
+    mean, carried, opened : ndarray, shape (n,)
+        As in the demand table.
+    intervals : int
+        Open intervals from opening over which ``carried`` is spread evenly; fewer where the queue closes sooner.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        With the same sum as ``mean``.
+
+    Examples
+    --------
+    >>> spread_carried(np.array([0.0, 10, 4, 4]), np.array([0.0, 6, 0, 0]), np.array([False, True, True, True]), 2)
+    array([0., 7., 7., 4.])
+    """
+    worked = mean - carried
+    for start in np.flatnonzero(carried > 0).tolist():
+        closing = np.flatnonzero(~opened[start : start + intervals])
+        stop = start + (int(closing[0]) if len(closing) else min(intervals, len(mean) - start))
+        worked[start:stop] += carried[start] / (stop - start)
+    return np.asarray(worked, dtype=float)
+
+
+def _table(rows: pd.DataFrame, worked: npt.NDArray[np.float64], found: Staffing, rules: QueueRules) -> pd.DataFrame:
     working = found.agents > 0
     return pd.DataFrame(
         {
@@ -98,6 +138,7 @@ def _table(rows: pd.DataFrame, found: Staffing, rules: QueueRules) -> pd.DataFra
             "ds": rows["ds"],
             "open": rows["open"],
             "mean": rows["mean"],
+            "worked": worked,
             "aht_s": rows["aht_s"],
             "load_erl": found.load_erl,
             "agents": found.agents,

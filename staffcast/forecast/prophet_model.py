@@ -17,6 +17,16 @@ _HISTORY_DAYS = 26 * 7
 _HOUR = 60
 
 
+def _quiet() -> None:
+    """Keep prophet's and its sampler's progress off the planner's screen; errors are still raised."""
+    for name, level in (("prophet", logging.ERROR), ("prophet.plot", logging.CRITICAL), ("cmdstanpy", logging.ERROR)):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+        logger.setLevel(level)
+
+
 class ProphetModel(Model):
     """prophet on the square root of hourly counts, in the hours of the week that ever see a ticket.
 
@@ -33,14 +43,14 @@ class ProphetModel(Model):
         self._model: Any = None
         self._active: np.ndarray = np.zeros(0, dtype=bool)
         self._within: Floats = np.zeros(0)
+        self._lost = 0.0
 
     def _learn(self, ds: pd.DatetimeIndex, y: Floats) -> None:
+        _quiet()
         try:
             from prophet import Prophet
         except ImportError as error:
             raise InputError(f"model prophet needs the package prophet ({error}): pip install prophet") from error
-        logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
-        logging.getLogger("prophet").setLevel(logging.ERROR)
         recent = ds >= ds[-1] - pd.Timedelta(days=_HISTORY_DAYS)
         ds, y = ds[recent], y[recent]
         slots = self._calendar.slot(ds)
@@ -73,11 +83,16 @@ class ProphetModel(Model):
         )  # fmt: skip
         self._model.add_seasonality("week", period=7, fourier_order=40)
         self._model.fit(table)
+        # Squaring a forecast of √y loses the variance of √y (about ¼ for Poisson counts): give it back.
+        root = np.maximum(self._model.predict(table[["ds"]])["yhat"].to_numpy(dtype=float), 0.0)
+        self._lost = max(float(np.mean(table["y"].to_numpy() ** 2 - root**2)), 0.0)
 
     def _expect(self, ds: pd.DatetimeIndex) -> Floats:
         local = self._calendar.local(ds)
         hours = pd.DatetimeIndex(local.floor("h").unique())
         root = np.maximum(self._model.predict(pd.DataFrame({"ds": hours}))["yhat"].to_numpy(dtype=float), 0.0)
-        hourly = pd.Series(np.where(self._active[hours.dayofweek * 24 + hours.hour], root**2, 0.0), index=hours)
+        hourly = pd.Series(
+            np.where(self._active[hours.dayofweek * 24 + hours.hour], root**2 + self._lost, 0.0), index=hours
+        )
         per_hour = hourly.reindex(local.floor("h")).to_numpy()
         return np.asarray(per_hour * self._within[self._calendar.slot(ds) // self._minutes], dtype=float)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from staffcast.contracts import SERIES, Calendar, InputError, bad_value, parse_duration_s
 from staffcast.executor import map_chunks
@@ -76,9 +77,11 @@ def backtest(
     Returns
     -------
     DataFrame
-        ``unique_id, model, origin, horizon, wape, mase, bias, pinball, coverage_80, coverage_95, cpu_s``, a row per
-        queue, model and origin, over open intervals. ``wape`` = Σ|y−f| ÷ Σy; ``bias`` = Σ(f−y) ÷ Σy; ``mase`` = mean
-        |y−f| ÷ that of repeating last week inside the history; bands take their width from the *other* origins.
+        ``unique_id, model, origin, horizon, wape, wape_day, wape_floor, mase, bias, pinball, coverage_80,
+        coverage_95, cpu_s``, a row per queue, model and origin, over open intervals. ``wape`` = Σ|y−f| ÷ Σy;
+        ``wape_day`` the same for daily totals; ``wape_floor`` what chance alone would leave if the forecast were the
+        true rate; ``bias`` = Σ(f−y) ÷ Σy; ``mase`` = mean |y−f| ÷ that of repeating last week inside the history;
+        bands take their width from the *other* origins.
 
     Raises
     ------
@@ -240,6 +243,17 @@ def score(rolled: Sequence[Rolled]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _daily_error(y: Floats, f: Floats, day: npt.NDArray[np.int64]) -> float:
+    _, at = np.unique(day, return_inverse=True)
+    return float(np.abs(np.bincount(at, weights=y) - np.bincount(at, weights=f)).sum()) if len(y) else 0.0
+
+
+def _poisson_error(f: Floats) -> float:
+    """Sum of E|N − f| for Poisson N: 2 f^(⌊f⌋+1) e^(−f) ÷ ⌊f⌋! (Crow 1958, doi:10.1093/biomet/45.3-4.556)."""
+    whole = np.floor(f)
+    return float((2 * stats.poisson.pmf(whole, f) * f).sum())
+
+
 def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
     known = ~np.isnan(one.y)
     y, f = one.y[known], one.mean[known]
@@ -260,6 +274,8 @@ def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
         "origin": one.origin,
         "horizon": f"{one.days:g}d",
         "wape": float(error.sum()) / total if total > 0 else np.nan,
+        "wape_day": _daily_error(y, f, one.day[known]) / total if total > 0 else np.nan,
+        "wape_floor": _poisson_error(f) / total if total > 0 else np.nan,
         "mase": float(error.mean()) / one.naive_scale if len(y) else np.nan,
         "bias": float((f - y).sum()) / total if total > 0 else np.nan,
         "pinball": float(np.mean(loss)),

@@ -22,7 +22,7 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
     log : TicketLog or IntervalLog
         What came in.
     calendars : mapping
-        Calendar of each queue.
+        Calendar of each queue that is to be counted.
     minutes : {15, 30, 60}
         Length of an interval.
 
@@ -42,8 +42,9 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
     if minutes not in INTERVAL_MINUTES:
         raise bad_value("interval", f"{minutes} min", "15, 30 or 60 minutes")
     parts = []
-    for queue in log.queues:
-        calendar = calendars[queue]
+    for queue, calendar in calendars.items():
+        if queue not in log.queues:
+            raise bad_value("calendars", queue, f"a queue of the log: {', '.join(log.queues)}")
         calendar.require_grid(minutes)
         if isinstance(log, TicketLog):
             parts.append(_of_tickets(log, queue, minutes))
@@ -135,10 +136,10 @@ def waiting_at_end(log: TicketLog | IntervalLog, calendars: Mapping[str, Calenda
     if "resolved_at" in frame:
         frame = frame[frame["resolved_at"].isna()]
     if "outcome" in frame:
-        frame = frame[~frame["outcome"].isin(("abandoned",))]
+        frame = frame[~frame["outcome"].isin(("abandoned", "answered"))]
     parts = [empty]
-    for queue, tickets in frame.groupby("queue"):
-        calendar = calendars[str(queue)]
+    for queue, calendar in calendars.items():
+        tickets = frame[frame["queue"] == queue]
         grid = interval_grid(end - pd.Timedelta(days=15), end, 15, log.zone)
         grid = grid[grid < end]
         open_at = np.flatnonzero(calendar.is_open(grid))
@@ -147,7 +148,7 @@ def waiting_at_end(log: TicketLog | IntervalLog, calendars: Mapping[str, Calenda
         parts.append(
             pd.DataFrame(
                 {
-                    "unique_id": str(queue),
+                    "unique_id": queue,
                     "age_s": (end - offered).dt.total_seconds().to_numpy(),
                     "since_close": (offered >= closed_since).to_numpy(),
                 }

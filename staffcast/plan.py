@@ -1,0 +1,178 @@
+"""The main road: one call from a log to a plan.
+
+Tickets are counted per interval, the count is forecast, the forecast becomes the agents needed, and the plan is
+played against sampled demand. Each step is a function of its own, so that a planner can stop, edit and go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from staffcast.calendars import calendars_for_log
+from staffcast.contracts import Calendar, InputError
+from staffcast.forecast import Demand, forecast
+from staffcast.playing import Played, play
+from staffcast.scenario import Scenario
+from staffcast.staffing import apply_what_if, staff, with_handle_times
+from staffcast.tickets import IntervalLog, TicketLog, count, read_log
+from staffcast.utilization import QueueFacts, kpis, measure, read_roster, utilization
+
+__all__ = ["Intake", "Plan", "make_plan", "predict", "take_in"]
+
+_FEWEST_TICKETS = 20
+
+# Called with what is being done, how much of it is done, and of how much.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """A log that was read, checked and counted.
+
+    Attributes
+    ----------
+    log : TicketLog or IntervalLog
+    calendars : mapping of queue to Calendar
+    series : DataFrame
+        The series table.
+    facts : mapping of queue to QueueFacts
+        What a simulation needs besides the demand.
+    notes : tuple of str
+        What was understood, decided or left out, for people.
+    """
+
+    log: TicketLog | IntervalLog
+    calendars: Mapping[str, Calendar]
+    series: pd.DataFrame
+    facts: Mapping[str, QueueFacts]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that the road makes.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    intake : Intake
+    demand : Demand
+    requirement : DataFrame
+        The requirement table.
+    played : Played
+        How it would hold.
+    kpi : DataFrame or None
+        KPIs per queue, from a ticket log.
+    utilization : DataFrame or None
+        Per agent, where a roster was given.
+    """
+
+    scenario: Scenario
+    intake: Intake
+    demand: Demand
+    requirement: pd.DataFrame
+    played: Played
+    kpi: pd.DataFrame | None
+    utilization: pd.DataFrame | None
+
+
+def make_plan(
+    source: str | Path | pd.DataFrame,
+    scenario: Scenario | None = None,
+    *,
+    roster: str | Path | pd.DataFrame | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Plan:
+    """Go the whole way from a log to a plan that was played.
+
+    Parameters
+    ----------
+    source : path or DataFrame
+        A ticket log or an interval count file.
+    scenario : Scenario, optional
+        What the planner decides; the defaults are 80 % in 60 s, 85–90 % occupancy, four weeks of half hours.
+    roster : path or DataFrame, optional
+        Who was on duty when; gives utilization and shrinkage of the past.
+    processes : int
+        Worker processes; the result does not depend on it.
+    progress : callable, optional
+        Called with (what, done, total).
+
+    Raises
+    ------
+    InputError
+        With what to mend.
+    """
+    scenario = scenario if scenario is not None else Scenario()
+    intake = take_in(source, scenario)
+    demand = predict(intake, scenario, processes=processes, progress=progress)
+    requirement = staff(demand, scenario)
+    played = play(
+        demand, requirement, scenario, facts=intake.facts, processes=processes, progress=_named(progress, "simulating")
+    )
+    kpi = used = None
+    if isinstance(intake.log, TicketLog):
+        kpi = kpis(planned(intake.log, intake.calendars), intake.calendars, by=["queue"], target=scenario.rules.frt)
+    if roster is not None:
+        log = intake.log if isinstance(intake.log, TicketLog) else None
+        used = utilization(read_roster(roster, zone=scenario.zone), log)
+    return Plan(
+        scenario=scenario, intake=intake, demand=demand, requirement=requirement, played=played, kpi=kpi,
+        utilization=used,
+    )  # fmt: skip
+
+
+def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
+    """Read a log, find its opening hours, count it.
+
+    Raises
+    ------
+    InputError
+        As :func:`staffcast.tickets.read_log`; or a queue with hardly any tickets.
+    """
+    log = read_log(
+        source, zone=scenario.zone, columns=scenario.columns, since=scenario.since, until=scenario.until,
+        bad_rows=scenario.bad_rows, allow_gaps=scenario.allow_gaps,
+    )  # fmt: skip
+    calendars, how = calendars_for_log(log, scenario)
+    series = count(log, calendars, minutes=scenario.interval_minutes)
+    _enough(series, None if isinstance(source, pd.DataFrame) else source)
+    minutes = pd.Timedelta(minutes=scenario.interval_minutes)
+    facts = measure(log, calendars, series["ds"].max() + minutes)
+    notes = [*log.notes, *(f"{queue}: {note}" for queue in calendars for note in how[queue])]
+    return Intake(log=log, calendars=calendars, series=series, facts=facts, notes=tuple(notes))
+
+
+def predict(intake: Intake, scenario: Scenario, *, processes: int = 1, progress: Progress | None = None) -> Demand:
+    """Forecast the counted log, with handle times and the scenario's changes."""
+    demand = forecast(
+        intake.series, scenario.horizon, calendar=intake.calendars, model=scenario.models, seed=scenario.seed,
+        processes=processes, progress=_named(progress, "backtesting"),
+    )  # fmt: skip
+    return apply_what_if(with_handle_times(demand, scenario), scenario)
+
+
+def planned(log: TicketLog, calendars: Mapping[str, Calendar]) -> TicketLog:
+    """Return the log without the queues that are not planned."""
+    keep = log.frame["queue"].isin(list(calendars))
+    return TicketLog(frame=log.frame[keep].reset_index(drop=True), zone=log.zone, notes=log.notes, until=log.until)
+
+
+def _enough(series: pd.DataFrame, source: str | Path | None) -> None:
+    totals = series.groupby("unique_id")["y"].sum()
+    for queue, total in totals.items():
+        if total < _FEWEST_TICKETS:
+            raise InputError(
+                f"queue {queue!r} has {total:g} tickets, too few to forecast (at least {_FEWEST_TICKETS}): give its "
+                f"tickets to another queue, or leave it out with --skip-queues {queue}",
+                file=source, column="queue",
+            )  # fmt: skip
+
+
+def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(what, done, total)

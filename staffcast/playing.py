@@ -1,0 +1,166 @@
+"""Play a plan: translate demand and requirement tables into a simulation, and its outcome back into tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from staffcast.contracts import REQUIREMENT, InputError
+from staffcast.forecast import Demand
+from staffcast.scenario import Scenario
+from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
+from staffcast.utilization import QueueFacts
+
+__all__ = ["Played", "play"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """How the plan would hold.
+
+    Attributes
+    ----------
+    outcome : DataFrame
+        The outcome table: ``unique_id, ds`` and per interval the means over replications with standard errors:
+        tickets, waiting, FRT percentiles, backlog with its 5–95 % band, utilization
+        (see :class:`staffcast.simulation.Outcome`).
+    summary : DataFrame
+        One row per queue: the whole span in one record, ``target``, ``target_value`` (the figure that the target is
+        about) and ``met`` (whether it is kept over all tickets).
+    by_priority : DataFrame
+        The same by queue and priority, most urgent first, where a queue has several.
+    """
+
+    outcome: pd.DataFrame
+    summary: pd.DataFrame
+    by_priority: pd.DataFrame
+
+    @property
+    def met(self) -> bool:
+        """Whether every queue keeps its target."""
+        return bool(self.summary["met"].all())
+
+
+def play(
+    demand: Demand,
+    requirement: pd.DataFrame,
+    scenario: Scenario,
+    *,
+    facts: Mapping[str, QueueFacts] | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Played:
+    """Simulate every queue of a plan on sample paths of the demand.
+
+    Parameters
+    ----------
+    demand : Demand
+        With handle times.
+    requirement : DataFrame
+        The requirement table; only ``unique_id, ds, agents`` are read, so an edited plan will do.
+    scenario : Scenario
+        Targets, patience, replications, seed.
+    facts : mapping of queue to QueueFacts, optional
+        Handle-time spread, priorities and opening backlog, as measured in a log.
+    processes : int
+        Worker processes; the result does not depend on it.
+    progress : callable, optional
+        Called with (done, total) replications over all queues.
+
+    Raises
+    ------
+    InputError
+        The plan does not cover the demand's queues and intervals.
+    """
+    plan = REQUIREMENT.check(requirement)
+    rates = demand.sample(scenario.replications, of="rates")
+    ds, minutes = demand.ds, demand.minutes
+    edges = np.arange(len(ds) + 1) * minutes * 60.0
+    parts, rows, classes = [], [], []
+    total = scenario.replications * len(demand.queues)
+    n = len(ds)
+    for k, queue in enumerate(demand.queues):
+        rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
+        table = demand.of(queue)
+        arrivals = _arrivals(edges, rates[:, k, :], table, minutes)
+        outcome = simulate(
+            arrivals,
+            Staffing.steps(edges, _agents(plan, queue, ds)),
+            _service(table, known),
+            patience=None if rules.patience_s is None else Patience.exponential(rules.patience_s),
+            priorities=known.priority_shares or None,
+            backlog=np.array(known.backlog_age_s),
+            first_reply_s=rules.first_reply_s,
+            replications=scenario.replications,
+            # Every queue has its own random numbers, the same whatever other queues there are.
+            seed=int(np.random.SeedSequence([scenario.seed, *queue.encode()]).generate_state(1, np.uint64)[0]),
+            target=rules.frt,
+            processes=processes,
+            progress=None if progress is None else _offset(progress, k * scenario.replications, total),
+        )
+        by_interval = outcome.by_interval.drop(columns="start_s")
+        by_interval.insert(0, "ds", ds)
+        by_interval.insert(0, "unique_id", queue)
+        parts.append(by_interval)
+        summary = asdict(outcome.summary)
+        value = _target_value(rules.frt.kind, rules.frt.level, summary)
+        kept = value >= rules.frt.level if rules.frt.kind == "share" else value <= rules.frt.seconds
+        rows.append({"unique_id": queue, **summary, "target": str(rules.frt), "target_value": value, "met": bool(kept)})
+        if len(known.priorities) > 1:
+            by_class = outcome.by_class.assign(priority=known.priorities).drop(columns="class")
+            by_class.insert(0, "unique_id", queue)
+            classes.append(by_class)
+    return Played(
+        outcome=pd.concat(parts, ignore_index=True),
+        summary=pd.DataFrame(rows),
+        by_priority=pd.concat(classes, ignore_index=True) if classes else pd.DataFrame(),
+    )
+
+
+def _arrivals(edges: npt.NDArray[np.float64], paths: npt.NDArray[Any], table: pd.DataFrame, minutes: int) -> Arrivals:
+    mean, carried = table["mean"].to_numpy(), table["carried"].to_numpy()
+    # What waits at opening comes at once, the rest through the interval; both share the sampled busyness.
+    share = np.divide(carried, mean, out=np.zeros(len(mean)), where=mean > 0)
+    return Arrivals.piecewise(edges, paths * (1 - share) * 60 / minutes, lumps=paths * share)
+
+
+def _agents(plan: pd.DataFrame, queue: str, ds: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    own = plan[plan["unique_id"] == queue]
+    if own.empty:
+        found = ", ".join(sorted(set(plan["unique_id"])))
+        raise InputError(f"the plan has no rows for queue {queue!r}; its queues are {found}")
+    agents = own.set_index("ds")["agents"].reindex(ds)
+    if agents.isna().any():
+        first = ds[int(np.flatnonzero(agents.isna())[0])]
+        raise InputError(
+            f"the plan for queue {queue!r} does not cover the demand: {int(agents.isna().sum())} intervals are "
+            f"missing, the first at {first.isoformat()}; give every interval a row, with 0 agents while closed"
+        )
+    return agents.to_numpy().astype(np.int64)
+
+
+def _service(table: pd.DataFrame, known: QueueFacts) -> Service:
+    mean = table["aht_s"].to_numpy(dtype=float)
+    return Service.exponential(mean) if known.handle_cv == 1.0 else Service.lognormal(mean, known.handle_cv)
+
+
+def _target_value(kind: str, level: float, summary: Mapping[str, float]) -> float:
+    if kind == "share":
+        return summary["service_level"]
+    if kind == "mean":
+        return summary["frt_mean_s"]
+    name = f"frt_p{100 * level:g}_s"
+    if name not in summary:
+        raise InputError(f"the simulation reports p50, p90, p95 and p99, not p{100 * level:g}; choose one of them")
+    return summary[name]
+
+
+def _offset(progress: Progress, before: int, total: int) -> Progress:
+    return lambda done, _: progress(before + done, total)
