@@ -281,10 +281,12 @@ def tail(load: FloatArray, agents: FloatArray, aht_s: FloatArray, after_s: Float
 
 def mean(load: FloatArray, agents: FloatArray, aht_s: FloatArray) -> FloatArray:
     """Mean wait in seconds over checked arrays of one shape."""
-    spare = agents - load
-    result = np.where(load > 0, np.inf, 0.0)
-    np.divide(waiting(load, agents) * aht_s, spare, out=result, where=(spare > 0) & (load > 0))
-    return result
+    return mean_from(waiting(load, agents), load, agents, aht_s)
+
+
+def mean_from(p_wait: FloatArray, load: FloatArray, agents: FloatArray, aht_s: FloatArray) -> FloatArray:
+    """Mean wait in seconds where the probability of waiting is already known."""
+    return _per_spare(p_wait * aht_s, load, agents)
 
 
 def quantile(q: FloatArray, load: FloatArray, agents: FloatArray, aht_s: FloatArray) -> FloatArray:
@@ -296,11 +298,15 @@ def quantile_from(
     q: FloatArray, p_wait: FloatArray, load: FloatArray, agents: FloatArray, aht_s: FloatArray
 ) -> FloatArray:
     """Quantile of the wait in seconds where the probability of waiting is already known."""
+    return _per_spare(np.log(np.maximum(p_wait / (1 - q), 1.0)) * aht_s, load, agents)
+
+
+def _per_spare(seconds: FloatArray, load: FloatArray, agents: FloatArray) -> FloatArray:
+    """Seconds ÷ (agents − load); inf in overload, 0 without load."""
     spare = agents - load
     result = np.where(load > 0, np.inf, 0.0)
-    stable = (spare > 0) & (load > 0)
-    excess = np.log(np.maximum(p_wait / (1 - q), 1.0))
-    np.divide(excess * aht_s, spare, out=result, where=stable)
+    with np.errstate(over="ignore"):  # a queue a hair from overload waits for longer than doubles reach: inf is right
+        np.divide(seconds, spare, out=result, where=(spare > 0) & (load > 0))
     return result
 
 

@@ -4,8 +4,8 @@ The rate is gamma distributed with the given mean and relative standard deviatio
 interval. Shares and waits are over *tickets*: a busy hour has more of them, so each rate counts by its tickets. A
 gamma variable with shape k, weighted by itself, is a gamma variable with shape k + 1 and the same scale; rates at or
 above what the agents can handle have a closed probability, and the stable rest is integrated by Gauss–Legendre in the
-cube root of the rate, in which a gamma variable is nearly normal [2]_. Shares are within 1e-3 of brute force, mostly
-within 2e-5; the coarser ones are queues of a thousand agents, which turn from idle to overloaded within a step.
+cube root of the rate, in which a gamma variable is nearly normal [2]_. Shares are within 1e-4 of brute force
+for ``cv`` 0.02 to 2, 0.3 to 9,000 erlang and targets of 0 to 12 handle times (the worst found was 2e-5).
 
 Everything here takes checked float arrays of one length and returns an array of that length.
 
@@ -100,9 +100,7 @@ class Queue:
 
     def average_wait(self) -> FloatArray:
         """Mean wait of the tickets in seconds; with an uncertain rate of the :data:`MEAN_COVERS` share of them."""
-        spare = self._agents - self._load
-        result = np.where(self._load > 0, np.inf, 0.0)
-        np.divide(self._p_wait * self._aht_s, spare, out=result, where=(spare > 0) & (self._load > 0))
+        result = formulas.mean_from(self._p_wait, self._load, self._agents, self._aht_s)
         if self._any_mixed:
             load, agents, aht, cv = self._of_mixed()
             different, where = np.unique(cv, return_inverse=True)  # mostly one cv for all

@@ -117,7 +117,7 @@ def performance(
     rate_cv : float or array
         Relative standard deviation of the rate itself, ≥ 0. Above 0 the rate is gamma distributed with mean
         ``arrivals_per_hour`` and all figures are averages over it, shares and waits over tickets (a busy hour has
-        more of them), occupancy and queue over time. Shares are then within 1e-3 of brute force. Means of wait, FRT
+        more of them), occupancy and queue over time. Shares are then within 1e-4 of brute force. Means of wait, FRT
         and queue leave out the 0.1 % of the tickets with the highest rates, and are inf where a rate below that
         overloads the queue: over *all* rates they would be infinite whatever the agents.
 
