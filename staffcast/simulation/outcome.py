@@ -209,7 +209,9 @@ def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray) -> pd.
     columns |= dict(zip(("queue_end_p05", "queue_end_p50", "queue_end_p95"), bands, strict=True))
     _put(columns, "busy_mean", *_mean(times["busy_s"] / width))
     staffed = np.broadcast_to(case.staffing.agents * width, times["busy_s"].shape)
-    _put(columns, "utilization", *_ratio(times["busy_s"] - times["overtime_s"], staffed))
+    # Without staff all handling is overtime; the rest of the difference is rounding, and would give inf, not NaN.
+    useful = np.where(staffed > 0, times["busy_s"] - times["overtime_s"], 0.0)
+    _put(columns, "utilization", *_ratio(useful, staffed))
     columns["overtime_s"] = times["overtime_s"].mean(axis=0)
     return pd.DataFrame(columns)
 
