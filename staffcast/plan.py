@@ -6,9 +6,10 @@ played against sampled demand. Each step is a function of its own, so that a pla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from staffcast.contracts import Calendar, InputError
 from staffcast.forecast import Demand, forecast
 from staffcast.playing import Played, play
 from staffcast.scenario import Scenario
-from staffcast.staffing import apply_what_if, staff, with_handle_times
+from staffcast.staffing import apply_what_if, require_handle_times, staff, with_handle_times
 from staffcast.tickets import IntervalLog, TicketLog, count, read_log
 from staffcast.utilization import QueueFacts, kpis, measure, read_roster, utilization
 
@@ -110,6 +111,8 @@ def make_plan(
     """
     scenario = scenario if scenario is not None else Scenario()
     intake = take_in(source, scenario)
+    if isinstance(intake.log, IntervalLog) or "handle_s" not in intake.log.frame:
+        require_handle_times(intake.series, scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)
     requirement = staff(demand, scenario)
     played = play(
@@ -141,7 +144,7 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
     )  # fmt: skip
     calendars, how = calendars_for_log(log, scenario)
     series = count(log, calendars, minutes=scenario.interval_minutes)
-    _enough(series, None if isinstance(source, pd.DataFrame) else source)
+    _enough(series, _path(source))
     minutes = pd.Timedelta(minutes=scenario.interval_minutes)
     facts = measure(log, calendars, series["ds"].max() + minutes)
     notes = [*log.notes, *(f"{queue}: {note}" for queue in calendars for note in how[queue])]
@@ -149,7 +152,7 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
 
 
 def predict(intake: Intake, scenario: Scenario, *, processes: int = 1, progress: Progress | None = None) -> Demand:
-    """Forecast the counted log, with handle times and the scenario's changes."""
+    """Forecast the counted log, with the scenario's handle times and what-if changes in it."""
     demand = forecast(
         intake.series, scenario.horizon, calendar=intake.calendars, model=scenario.models, seed=scenario.seed,
         processes=processes, progress=_named(progress, "backtesting"),
@@ -157,10 +160,38 @@ def predict(intake: Intake, scenario: Scenario, *, processes: int = 1, progress:
     return apply_what_if(with_handle_times(demand, scenario), scenario)
 
 
+def kpi_table(
+    source: str | Path | pd.DataFrame,
+    scenario: Scenario,
+    *,
+    by: Sequence[str],
+    clock: Literal["business", "calendar"] = "business",
+    roster: str | Path | pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """KPIs of a log, or with a roster utilization per agent; and the notes of the reading.
+
+    Raises
+    ------
+    InputError
+        Also for an interval file, which has counts but no tickets to measure.
+    """
+    intake = take_in(source, scenario)
+    if not isinstance(intake.log, TicketLog):
+        raise InputError("has counts per interval, no tickets: KPIs need a ticket log", file=_path(source))
+    log = planned(intake.log, intake.calendars)
+    if roster is not None:
+        return utilization(read_roster(roster, zone=scenario.zone), log), intake.notes
+    return kpis(log, intake.calendars, by=by, target=scenario.rules.frt, clock=clock), intake.notes
+
+
 def planned(log: TicketLog, calendars: Mapping[str, Calendar]) -> TicketLog:
     """Return the log without the queues that are not planned."""
     keep = log.frame["queue"].isin(list(calendars))
     return TicketLog(frame=log.frame[keep].reset_index(drop=True), zone=log.zone, notes=log.notes, until=log.until)
+
+
+def _path(source: str | Path | pd.DataFrame) -> str | Path | None:
+    return None if isinstance(source, pd.DataFrame) else source
 
 
 def _enough(series: pd.DataFrame, source: str | Path | None) -> None:

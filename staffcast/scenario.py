@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import tomllib
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ import pandas as pd
 from staffcast.contracts import (
     INTERVAL_MINUTES,
     Band,
+    Calendar,
     InputError,
     Shrinkage,
     Target,
@@ -213,8 +215,7 @@ def load_scenario(path: str | Path) -> Scenario:
     """
     path = Path(path)
     try:
-        with path.open("rb") as stream:
-            options = tomllib.load(stream)
+        options = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad puts a mark in front
     except FileNotFoundError:
         raise InputError("there is no such scenario file", file=path) from None
     except IsADirectoryError:
@@ -267,7 +268,10 @@ def _table(where: str, values: Any, keys: Mapping[str, tuple[str, Callable[[Any]
         if key not in keys:
             raise _unknown(f"{where}.{key}", [f"{where}.{k}" for k in keys])
         name, read = keys[key]
-        out[name] = read(value)
+        try:
+            out[name] = read(value)
+        except InputError as error:
+            raise InputError(f"in [{where}]: {error}") from None
     return out
 
 
@@ -305,13 +309,14 @@ def _hours(value: object) -> dict[str, str] | None:
         return {"mon-sun": "00:00-24:00"}
     if not isinstance(value, dict):
         raise bad_value("hours", value, '"auto", "always" or a table like { mon-fri = "08:00-18:00" }')
+    Calendar.parse("UTC", value)  # the zone is known later; what is wrong with the hours themselves is said now
     return {str(k): v for k, v in value.items()}
 
 
 def _country(value: object) -> str | None:
     if value == "none":
         return None
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         raise bad_value("holidays", value, 'a country such as "DE" or "BR", or with its region "DE-BY"')
     return value
 
@@ -350,6 +355,10 @@ def _one_of(parameter: str, value: object, legal: tuple[str, ...]) -> str:
 
 def _instant(parameter: str, value: object) -> pd.Timestamp:
     try:
-        return pd.Timestamp(value)  # type: ignore[arg-type]  # whatever TOML or a flag gave; what it cannot read it says
+        # A bare number would be read as nanoseconds since 1970.
+        instant = pd.Timestamp(value) if isinstance(value, (str, dt.date)) else pd.NaT
     except (ValueError, TypeError):
-        raise bad_value(parameter, value, "a date or time like 2026-03-01 or 2026-03-01T09:00") from None
+        instant = pd.NaT
+    if not isinstance(instant, pd.Timestamp):
+        raise bad_value(parameter, value, "a date or time like 2026-03-01 or 2026-03-01T09:00")
+    return instant

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.contracts import InputError, Target, format_duration, format_share
+from staffcast.contracts import DEMAND, InputError, Target, format_duration, format_share
+from staffcast.contracts.files import read_table
 from staffcast.erlang import Staffing, required_agents
 from staffcast.forecast import Demand
 from staffcast.scenario import QueueRules, Scenario
 
-__all__ = ["apply_what_if", "staff"]
+__all__ = [
+    "apply_what_if",
+    "pooling_gain",
+    "read_demand",
+    "require_handle_times",
+    "spread_carried",
+    "staff",
+    "with_handle_times",
+]
 
 
 def apply_what_if(demand: Demand, scenario: Scenario) -> Demand:
@@ -28,29 +40,58 @@ def apply_what_if(demand: Demand, scenario: Scenario) -> Demand:
     counts = [c for c in frame.columns if c in ("mean", "carried") or (c.startswith("q") and c[1:2].isdigit())]
     frame[counts] *= factor
     frame["aht_s"] *= change.aht
-    return Demand(frame=frame, why=demand.why, seed=demand.seed, backtest=demand.backtest)
+    return replace(demand, frame=frame)
 
 
-def with_handle_times(demand: Demand, scenario: Scenario) -> Demand:
-    """Put the scenario's handle times in place of the measured ones.
+def read_demand(path: str | Path, scenario: Scenario) -> Demand:
+    """Read a demand table that ``staffcast forecast`` wrote or a planner edited, ready to be staffed.
+
+    What the table says stands: the scenario's handle time only fills rows that have none, and its what-if changes are
+    in the table already.
+
+    Raises
+    ------
+    InputError
+        The table breaks its contract, or a queue has no handle time.
+    """
+    frame = read_table(path, DEMAND, zone=scenario.zone)
+    try:
+        demand = Demand.from_frame(frame, seed=scenario.seed)
+    except InputError as error:
+        raise error if error.file is not None else InputError(str(error), file=path) from None
+    filled = demand.frame.copy()
+    for queue in demand.queues:
+        empty = (filled["unique_id"] == queue) & filled["aht_s"].isna()
+        filled.loc[empty, "aht_s"] = scenario.for_queue(queue).aht_s
+    require_handle_times(filled, scenario)
+    return replace(demand, frame=filled)
+
+
+def require_handle_times(frame: pd.DataFrame, scenario: Scenario) -> None:
+    """Check that every queue has a handle time, measured (``aht_s``) or from the scenario.
 
     Raises
     ------
     InputError
         A queue has neither.
     """
+    for queue, rows in frame.groupby("unique_id", sort=False):
+        measured = "aht_s" in rows and rows["aht_s"].notna().any()
+        if not measured and scenario.for_queue(str(queue)).aht_s is None:
+            raise InputError(
+                f"queue {str(queue)!r} has no handle time: nothing in handle_s or aht_s; say it with --aht 6m, or in "
+                f'the scenario as aht = "6m" or under [queues.{queue}]'
+            )
+
+
+def with_handle_times(demand: Demand, scenario: Scenario) -> Demand:
+    """Put the scenario's handle times in place of the measured ones."""
     frame = demand.frame.copy()
     for queue in demand.queues:
-        rules = scenario.for_queue(queue)
-        rows = frame["unique_id"] == queue
-        if rules.aht_s is not None:
-            frame.loc[rows, "aht_s"] = rules.aht_s
-        if frame.loc[rows, "aht_s"].isna().any():
-            raise InputError(
-                f"queue {queue!r} has no handle time: the log has no handle_s for it; say it with --aht 6m, or in the "
-                f'scenario as aht = "6m" or under [queues.{queue}]'
-            )
-    return Demand(frame=frame, why=demand.why, seed=demand.seed, backtest=demand.backtest)
+        seconds = scenario.for_queue(queue).aht_s
+        if seconds is not None:
+            frame.loc[frame["unique_id"] == queue, "aht_s"] = seconds
+    return replace(demand, frame=frame)
 
 
 def staff(demand: Demand, scenario: Scenario) -> pd.DataFrame:
@@ -128,6 +169,51 @@ def spread_carried(
         stop = start + (int(closing[0]) if len(closing) else min(intervals, len(mean) - start))
         worked[start:stop] += carried[start] / (stop - start)
     return np.asarray(worked, dtype=float)
+
+
+def pooled_demand(demand: Demand) -> Demand:
+    """The same tickets as one queue that everybody answers, open whenever any of them is."""
+    blocks = [demand.of(queue) for queue in demand.queues]
+    mean = np.sum([b["mean"].to_numpy() for b in blocks], axis=0)
+    carried = np.sum([b["carried"].to_numpy() for b in blocks], axis=0)
+    work = np.sum([(b["mean"] * b["aht_s"]).to_numpy() for b in blocks], axis=0)
+    spread = np.sqrt(np.sum([(b["mean"] * b["rate_cv"]).to_numpy() ** 2 for b in blocks], axis=0))
+    usual = float(np.mean([b["aht_s"].mean() for b in blocks]))
+    frame = pd.DataFrame(
+        {
+            "unique_id": "pooled",
+            "ds": blocks[0]["ds"],
+            "open": np.logical_or.reduce([b["open"].to_numpy() for b in blocks]),
+            "mean": mean,
+            "carried": carried,
+            "aht_s": np.divide(work, mean, out=np.full(len(mean), usual), where=mean > 0),
+            "rate_cv": np.divide(spread, mean, out=np.zeros(len(mean)), where=mean > 0),
+        }
+    )
+    return Demand.from_frame(frame, seed=demand.seed)
+
+
+def pooling_gain(demand: Demand, requirement: pd.DataFrame, scenario: Scenario) -> dict[str, float] | None:
+    """What one pooled crew would need, held to the strictest of the queues' targets.
+
+    Returns
+    -------
+    dict or None
+        ``agent_hours`` and ``occupancy`` with separate crews, ``pooled_agent_hours`` and ``pooled_occupancy`` with
+        one; None for a single queue. Queues are taken to be busy independently of each other, and everybody to be
+        as quick at every queue's tickets.
+    """
+    if len(demand.queues) < 2:
+        return None
+    hours = demand.minutes / 60
+    strictest = min((scenario.for_queue(q).frt for q in demand.queues), key=lambda t: (t.seconds, -t.level))
+    rules = replace(scenario.rules, frt=strictest)
+    pooled = staff(pooled_demand(demand), replace(scenario, rules=rules, queues={}))
+    figures = {}
+    for name, table in (("", requirement), ("pooled_", pooled)):
+        figures[f"{name}agent_hours"] = float(table["agents"].sum()) * hours
+        figures[f"{name}occupancy"] = float(table["load_erl"].sum() / max(table["agents"].sum(), 1))
+    return figures
 
 
 def _table(rows: pd.DataFrame, worked: npt.NDArray[np.float64], found: Staffing, rules: QueueRules) -> pd.DataFrame:

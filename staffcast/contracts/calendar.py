@@ -16,10 +16,12 @@ import pandas as pd
 
 from staffcast.contracts.errors import InputError, bad_value
 
-__all__ = ["INTERVAL_MINUTES", "WEEKDAYS", "Calendar", "check_zone", "fold_closed", "interval_grid"]
+__all__ = ["INTERVAL_MINUTES", "OFFSET_PATTERN", "WEEKDAYS", "Calendar", "check_zone", "fold_closed", "interval_grid"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 INTERVAL_MINUTES = (15, 30, 60)
+# The offset at the end of a time's text. A date alone ends like one ("-05-31"), so the time of day must come first.
+OFFSET_PATTERN = r"[Tt ]\s*\d\d.*?([Zz]|[+-]\d\d(?::?\d\d)?)$"
 _DAY = 24 * 60
 _ALL_DAY = ((0, _DAY),)
 
@@ -37,7 +39,7 @@ def check_zone(zone: object, *, parameter: str = "zone") -> str:
     legal = 'an IANA zone such as "Europe/Berlin" or "America/Sao_Paulo"'
     if not isinstance(zone, str) or not zone:
         raise bad_value(parameter, zone, legal)
-    if re.fullmatch(r"UTC([+-]\d\d:\d\d)?", zone):
+    if re.fullmatch(r"UTC([+-](0\d|1[0-4]):[0-5]\d)?", zone):
         return zone
     try:
         zoneinfo.ZoneInfo(zone)
@@ -207,7 +209,7 @@ class Calendar:
     def slot(self, ds: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
         """Minute of the local week, 0 at Monday 00:00."""
         local = self.local(ds)
-        return np.asarray(local.dayofweek * _DAY + local.hour * 60 + local.minute, dtype=np.int64)
+        return np.asarray(local.day_of_week * _DAY + local.hour * 60 + local.minute, dtype=np.int64)
 
     def day(self, ds: pd.DatetimeIndex) -> npt.NDArray[np.datetime64]:
         """Local date of each interval as ``datetime64[D]``."""

@@ -12,6 +12,8 @@ import lzma
 import os
 import shutil
 import tempfile
+import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +23,7 @@ import pandas as pd
 from staffcast.contracts.errors import InputError, OutputError
 from staffcast.contracts.tables import Table
 
-__all__ = ["atomic_folder", "atomic_path", "read_frame", "read_table", "write_table"]
+__all__ = ["atomic_folder", "atomic_path", "csv_text", "read_frame", "read_table", "write_table"]
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _SNIFF_BYTES = 1 << 16
@@ -76,7 +78,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
                 return _parse(io.BytesIO(stream.read()), "cp1252", path)
     except UnicodeDecodeError as error:
         raise InputError("is not text in UTF-8, UTF-16 or Windows-1252; save it as CSV UTF-8", file=path) from error
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise InputError(f"cannot be read ({_first_line(error)})", file=path) from error
 
 
@@ -85,9 +87,15 @@ def _parse(stream: IO[bytes], encoding: str, path: Path) -> pd.DataFrame:
         head = stream.read(_SNIFF_BYTES)
         stream.seek(0)
         delimiter = _delimiter(head.decode(encoding, errors="ignore"))
-        frame = pd.read_csv(
-            stream, sep=delimiter, encoding=encoding, dtype=str, keep_default_na=False, na_values=[""], index_col=False
-        )
+        with warnings.catch_warnings():
+            # pandas refuses a row longer than those before it, but only warns of the first, and cuts it.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                stream, sep=delimiter, encoding=encoding, dtype=str, keep_default_na=False, na_values=[""],
+                index_col=False,
+            )  # fmt: skip
+    except pd.errors.ParserWarning as error:
+        raise InputError("has more cells than the header; check quotes and delimiters", file=path, row=2) from error
     except pd.errors.EmptyDataError as error:
         raise InputError("the file is empty; export it again", file=path) from error
     except (pd.errors.ParserError, csv.Error) as error:
@@ -170,15 +178,20 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
         if name.endswith((".parquet", ".pq")):
             frame.to_parquet(temporary, index=False)
             return path
-        text = frame.copy()
-        for column in text.columns:
-            if isinstance(text[column].dtype, pd.DatetimeTZDtype):
-                text[column] = _iso(text[column])
-        data = text.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
+        data = csv_text(frame).encode()
         if name.endswith(".gz"):
             data = gzip.compress(data, mtime=0)
         temporary.write_bytes(data)
     return path
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Frame as CSV: instants as ISO 8601 with offset, numbers with ten significant digits."""
+    text = frame.copy()
+    for column in text.columns:
+        if isinstance(text[column].dtype, pd.DatetimeTZDtype):
+            text[column] = _iso(text[column])
+    return str(text.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
 
 
 def _iso(times: pd.Series) -> pd.Series:
@@ -228,8 +241,10 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         folder.mkdir(exist_ok=True)
-        for made in sorted(temporary.iterdir()):
-            made.replace(folder / made.name)
+        for made in sorted(p for p in temporary.rglob("*") if p.is_file()):
+            target = folder / made.relative_to(temporary)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.replace(target)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from staffcast.contracts.errors import bad_value
-from staffcast.contracts.units import format_duration, format_share, parse_duration_s, parse_share
+from staffcast.contracts.units import format_duration, parse_duration_s, parse_share
 
 __all__ = ["Band", "Shrinkage", "Target"]
 
@@ -87,14 +87,14 @@ class Target:
             return cls.share(level, within_s=parse_duration_s(match[2], parameter="frt"))
         if match := re.fullmatch(r"\s*mean\s*(?:<=|≤)?\s*(.+)", text):
             return cls.mean(parse_duration_s(match[1], parameter="frt"))
-        if match := re.fullmatch(r"\s*p(\d+(?:\.\d+)?)\s*(?:<=|≤)?\s+(.+)", text):
+        if match := re.fullmatch(r"\s*p(\d+(?:\.\d+)?)(?:\s*(?:<=|≤)\s*|\s+)(.+)", text):
             return cls.percentile(float(match[1]) / 100, parse_duration_s(match[2], parameter="frt"))
         raise bad_value("frt", text, legal)
 
     def __str__(self) -> str:
         limit = format_duration(self.seconds)
         if self.kind == "share":
-            return f"{format_share(self.level)} in {limit}"
+            return f"{100 * self.level:g} % in {limit}"
         return f"mean ≤ {limit}" if self.kind == "mean" else f"p{100 * self.level:g} ≤ {limit}"
 
 
@@ -158,6 +158,8 @@ class Shrinkage:
     share: float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.share, (int, float)):
+            raise bad_value("shrinkage", self.share, "a share in [0, 1)", 'read text with Shrinkage.parse("30%")')
         parse_share(self.share, parameter="shrinkage", below_one=True)
 
     @classmethod

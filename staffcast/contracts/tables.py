@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from staffcast.contracts.calendar import OFFSET_PATTERN
 from staffcast.contracts.errors import InputError
 
 __all__ = [
@@ -71,12 +72,7 @@ class Table:
         InputError
             A missing column, an empty or unreadable value, one outside its range, or a key that stands twice.
         """
-        missing = [name for name, column in self.columns.items() if column.required and name not in frame.columns]
-        if missing:
-            found = ", ".join(map(str, frame.columns)) or "none"
-            raise InputError(
-                f"the {self.name} table lacks {', '.join(missing)}; it has: {found}. {self.made_by}", file=file
-            )
+        self.require_columns(frame, file=file)
         if frame.empty:
             raise InputError(f"the {self.name} table has no rows. {self.made_by}", file=file)
         out = frame.reset_index(drop=True)
@@ -86,7 +82,7 @@ class Table:
             if name in out.columns
         }
         out = out.assign(**changed)
-        twice = out.duplicated(list(self.key))
+        twice = out.duplicated(list(self.key)) if self.key else pd.Series(data=False, index=out.index)
         if twice.any():
             row = int(np.flatnonzero(twice.to_numpy())[0])
             value = ", ".join(f"{k}={out.loc[row, k]!s}" for k in self.key)
@@ -95,6 +91,21 @@ class Table:
                 file=file, row=row + 2,
             )  # fmt: skip
         return out
+
+    def require_columns(self, frame: pd.DataFrame, *, file: str | Path | None = None) -> None:
+        """Check that every column the contract asks for is there.
+
+        Raises
+        ------
+        InputError
+            Names what lacks and what was found.
+        """
+        missing = [name for name, column in self.columns.items() if column.required and name not in frame.columns]
+        if missing:
+            found = ", ".join(map(str, frame.columns)) or "none"
+            raise InputError(
+                f"the {self.name} table lacks {', '.join(missing)}; it has: {found}. {self.made_by}", file=file
+            )
 
 
 def _in_kind(values: pd.Series, column: Column, name: str, file: str | Path | None) -> pd.Series:
@@ -118,6 +129,8 @@ def _in_kind(values: pd.Series, column: Column, name: str, file: str | Path | No
         except (ValueError, TypeError):
             parsed = pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns, UTC]")
         fail(parsed.isna() & ~empty, "cannot read {value!r} as a time; write 2026-03-01T09:30:00+01:00")
+        naive = ~values.astype(str).str.strip().str.extract(OFFSET_PATTERN)[0].notna()
+        fail(naive & ~empty, "is {value}, wall clock without an offset; write 2026-03-01T09:30:00+01:00")
         return parsed
     if column.kind == "flag":
         known = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -127,8 +140,9 @@ def _in_kind(values: pd.Series, column: Column, name: str, file: str | Path | No
     numbers = pd.to_numeric(values, errors="coerce").astype(float)
     unit = f" {column.unit}" if column.unit else ""
     fail(numbers.isna() & ~empty, "cannot read {value!r} as a number")
-    legal = f"[{column.low:g}, {column.high:g}]{unit}"
-    fail((numbers < column.low) | (numbers > column.high), f"is {{value}}, outside {legal}; {column.about}")
+    legal = f"[{column.low:g}, {column.high:g}{']' if np.isfinite(column.high) else ')'}{unit}"
+    outside = (numbers < column.low) | (numbers > column.high) | np.isinf(numbers)
+    fail(outside, f"is {{value}}, outside {legal}; {column.about}")
     if column.kind == "whole":
         fail((numbers != np.floor(numbers)) & ~empty, "is {value}, not a whole number")
         return numbers if column.nullable else numbers.astype(np.int64)

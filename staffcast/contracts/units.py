@@ -78,9 +78,8 @@ def parse_share(value: object, *, parameter: str, below_one: bool = False) -> fl
     except ValueError:
         raise bad_value(parameter, value, legal, 'write it as "30%" or 0.30') from None
     if not 0 <= share <= 1 or (below_one and share == 1):
-        fix = (
-            f'write {share:g} % as "{share:g}%" or {share / 100:g}' if 1 < share < 100 else 'write it as "30%" or 0.30'
-        )
+        bare = 1 < share < 100 and not str(value).strip().endswith("%")
+        fix = f'write {share:g} % as "{share:g}%" or {share / 100:g}' if bare else 'write it as "30%" or 0.30'
         raise bad_value(parameter, value, legal, fix)
     return share
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from typing import Any
 
 import numpy as np
@@ -49,12 +50,11 @@ class DailyGLM(Model):
         self._last = day[-1]
         self._span = float((day[-1] - day[0]).astype(int))
         age = (self._last - day).astype(float)
-        special = self._special(day)
-        usual = known & ~special.any(axis=1)
-        self._profile = self._shape(day[usual], slot[usual], y[usual], age[usual])
-
-        dates, index = np.unique(day, return_inverse=True)
+        dates, index = _runs(day)
         weekday = _weekday(dates)
+        special = self._special(dates).any(axis=1)
+        usual = known & ~special[index]
+        self._profile = self._shape(day[usual], slot[usual], y[usual], age[usual])
         total = np.bincount(index, weights=np.where(known, y, 0.0), minlength=len(dates))
         # What share of the day was seen: gaps and the 23- and 25-hour days come in here.
         share = np.bincount(
@@ -65,15 +65,25 @@ class DailyGLM(Model):
         self._params = self._regress(dates[fit], total[fit].astype(float), share[fit].astype(float))
 
     def _regress(self, dates: npt.NDArray[Any], total: Floats, share: Floats) -> Floats:
-        import statsmodels.api as sm
+        # Not statsmodels.api: that imports all of statsmodels, which takes half a second.
+        from statsmodels.genmod import families
+        from statsmodels.genmod.generalized_linear_model import GLM
+        from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
         design = self._design(dates)
+        if not total.any():  # the likelihood has no maximum: the best level is none at all
+            return np.array([-np.inf, *np.zeros(design.shape[1] - 1)])
         weights = 0.5 ** ((self._last - dates).astype(float) / _HALF_LIFE_DAYS)
         for _ in range(2):
-            model = sm.GLM(total, design, family=sm.families.Poisson(), offset=np.log(share), var_weights=weights)
-            result = model.fit(maxiter=50)
+            model = GLM(total, design, family=families.Poisson(), offset=np.log(share), var_weights=weights)
+            with warnings.catch_warnings():
+                # A perfect fit (of a series that repeats itself exactly) is no fault here.
+                warnings.simplefilter("ignore", PerfectSeparationWarning)
+                result = model.fit(maxiter=50)
             deviation = np.abs(result.resid_pearson / np.sqrt(weights))
-            scale = 1.4826 * float(np.median(deviation)) or 1.0
+            # Chance alone gives counts a deviation of 1; without that floor a queue that is dead on most days of the
+            # week, and so fits them to the last digit, would count its live days as outliers.
+            scale = max(1.4826 * float(np.median(deviation)), 1.0)
             far = np.maximum(deviation / (_OUTLIER * scale), 1.0)
             if far.max() <= 1.0:
                 break
@@ -82,7 +92,7 @@ class DailyGLM(Model):
 
     def _expect(self, ds: pd.DatetimeIndex) -> Floats:
         day, slot = self._days_and_slots(ds)
-        dates, index = np.unique(day, return_inverse=True)
+        dates, index = _runs(day)
         # A level more than e^3 away from anything seen is a fault of extrapolation, not a forecast.
         daily = np.exp(np.minimum(self._design(dates) @ self._params, 25.0))
         return np.asarray(daily[index] * self._profile[_weekday(dates)[index], slot], dtype=float)
@@ -130,6 +140,12 @@ class DailyGLM(Model):
         totals = mixed.sum(axis=1, keepdims=True)
         flat = np.full((1, slots), 1 / slots)
         return np.asarray(np.where(totals > 0, mixed / np.maximum(totals, 1e-12), flat), dtype=float)
+
+
+def _runs(day: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Distinct days and, for each interval, the place of its day among them; intervals ascend, so days do."""
+    first = np.concatenate([[True], day[1:] != day[:-1]])
+    return day[first], np.cumsum(first) - 1
 
 
 def _weekday(dates: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

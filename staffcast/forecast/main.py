@@ -29,6 +29,7 @@ from staffcast.forecast.uncertainty import learn_spread
 __all__ = ["forecast"]
 
 _AHT_DAYS = 56
+_MINUTE = pd.Timedelta(minutes=1)
 # A richer model must be better by this much, relative, before it replaces a simpler one.
 _WORTH_IT = 0.005
 
@@ -88,6 +89,7 @@ def forecast(
         frame, calendars, models=names, horizon=horizon, origins=origins, step=step, processes=processes,
         progress=progress,
     )  # fmt: skip
+    _alike(frame)
     parts, why = [], {}
     for queue, rows in frame.groupby("unique_id", sort=False):
         part, reasons = _forecast_queue(
@@ -99,6 +101,19 @@ def forecast(
     return Demand(
         frame=pd.concat(parts, ignore_index=True), why=why, seed=seed, backtest=score(rolled) if rolled else None
     )
+
+
+def _alike(frame: pd.DataFrame) -> None:
+    ends = {queue: (rows["ds"].iloc[-1], rows["ds"].iloc[-1] - rows["ds"].iloc[-2])
+            for queue, rows in frame.groupby("unique_id", sort=False)}  # fmt: skip
+    first, (end, step) = next(iter(ends.items()))
+    for queue, (other_end, other_step) in ends.items():
+        if (other_end, other_step) != (end, step):
+            raise InputError(
+                f"queues {first!r} and {queue!r} are not counted alike: {step / _MINUTE:g}-minute intervals to {end} and "
+                f"{other_step / _MINUTE:g}-minute intervals to {other_end}; count all in the same intervals to the same "
+                "end, with y empty where it is not known"
+            )
 
 
 def _forecast_queue(
@@ -116,7 +131,7 @@ def _forecast_queue(
     chosen, reasons = _choose(queue, names, rolled)
     ds = pd.DatetimeIndex(past["ds"])
     minutes = int((ds[1] - ds[0]) / pd.Timedelta(minutes=1))
-    future = horizon_grid(ds[-1] + pd.Timedelta(minutes=minutes), days, minutes, calendar).tz_convert(ds.tz)
+    future = horizon_grid(ds[-1] + pd.Timedelta(minutes=minutes), days, minutes, calendar)
     fitted = make(chosen).fit(past, calendar)
     mean, carried = calendar.fold(fitted.predict(future), future, waiting=waiting_since_close(past, calendar))
     runs = [r for r in rolled if r.model == chosen]
@@ -136,8 +151,11 @@ def _forecast_queue(
 def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple[str, dict[str, Any]]:
     """Pick the least error; the simpler one where the gain is under half a percent."""
     errors = {}
+    # Early origins are too early for some models: only where all were tried are their errors alike.
+    tried = [{r.origin for r in rolled if r.model == name} for name in names]
+    common = set.intersection(*(t for t in tried if t)) if any(tried) else set()
     for name in names:
-        runs = [r for r in rolled if r.model == name]
+        runs = [r for r in rolled if r.model == name and r.origin in common]
         total = sum(float(np.nansum(r.y)) for r in runs)
         if total > 0:
             errors[name] = sum(float(np.nansum(np.abs(r.y - r.mean))) for r in runs) / total
@@ -145,7 +163,10 @@ def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple
     if not errors:
         simple = [n for n in names if make(n).min_days <= 7] or ["mean_4"]
         chosen = simple[-1]
-        notes.append(f"history too short to compare models; {chosen} taken")
+        reason = (
+            "no tickets in the weeks that models are compared on" if rolled else "history too short to compare models"
+        )
+        notes.append(f"{reason}; {chosen} taken")
         return chosen, {"model": chosen, "wape": None, "candidates": {}, "origins": 0, "horizon": None, "notes": notes}
     chosen = min(errors, key=lambda n: errors[n])
     for name in MODELS:

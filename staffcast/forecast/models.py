@@ -49,6 +49,8 @@ def resolve(model: str | Sequence[str]) -> tuple[str, ...]:
         return DEFAULT
     if names == ["all"]:
         return tuple(MODELS)
+    if not names:
+        raise bad_value("model", model, f"at least one of {', '.join(MODELS)}")
     for name in names:
         make(name)
     return tuple(dict.fromkeys(names))

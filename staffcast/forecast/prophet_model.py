@@ -68,8 +68,11 @@ class ProphetModel(Model):
         frame = pd.DataFrame({"ds": local.floor("h"), "y": y}).groupby("ds")["y"].agg(["sum", "count"])
         frame = frame[frame["count"] >= parts]
         stamps = pd.DatetimeIndex(frame.index)
-        active = self._active[stamps.dayofweek * 24 + stamps.hour]
+        active = self._active[stamps.day_of_week * 24 + stamps.hour]
         table = pd.DataFrame({"ds": stamps, "y": np.sqrt(frame["sum"].to_numpy())})[active]
+        if len(table) < 2:
+            self._active[:] = False
+            return
         special = sorted({*self._calendar.holidays, *self._calendar.closed_on})
         inside = [d for d in special if stamps[0].date() <= d <= stamps[-1].date()]
         holidays = None
@@ -89,10 +92,12 @@ class ProphetModel(Model):
 
     def _expect(self, ds: pd.DatetimeIndex) -> Floats:
         local = self._calendar.local(ds)
+        if not self._active.any():
+            return np.zeros(len(ds))
         hours = pd.DatetimeIndex(local.floor("h").unique())
         root = np.maximum(self._model.predict(pd.DataFrame({"ds": hours}))["yhat"].to_numpy(dtype=float), 0.0)
         hourly = pd.Series(
-            np.where(self._active[hours.dayofweek * 24 + hours.hour], root**2 + self._lost, 0.0), index=hours
+            np.where(self._active[hours.day_of_week * 24 + hours.hour], root**2 + self._lost, 0.0), index=hours
         )
         per_hour = hourly.reindex(local.floor("h")).to_numpy()
         return np.asarray(per_hour * self._within[self._calendar.slot(ds) // self._minutes], dtype=float)

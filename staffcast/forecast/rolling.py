@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from staffcast.contracts import SERIES, Calendar, InputError, bad_value, parse_duration_s
+from staffcast.contracts import INTERVAL_MINUTES, SERIES, Calendar, InputError, bad_value, parse_duration_s
 from staffcast.executor import map_chunks
 from staffcast.forecast.base import Floats
 from staffcast.forecast.demand import QUANTILES, count_quantiles
@@ -99,9 +99,42 @@ def backtest(
 
 
 def as_series(series: pd.DataFrame) -> pd.DataFrame:
-    """Check the series table; a frame without queue names is one queue called ``all``."""
+    """Check the series table and lay each queue on an even grid: an interval without a row is not known.
+
+    A frame without queue names is one queue called ``all``.
+
+    Raises
+    ------
+    InputError
+        The table breaks its contract, or a queue's intervals are not 15, 30 or 60 minutes apart.
+    """
     frame = series if "unique_id" in series else series.assign(unique_id="all")
-    return SERIES.check(frame).sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
+    frame = SERIES.check(frame).sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
+    if np.isinf(frame["y"].to_numpy()).any():
+        raise InputError("is infinite; give the number of tickets, or nothing where it is not known", column="y")
+    parts = [_even(str(queue), rows) for queue, rows in frame.groupby("unique_id", sort=False)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _even(queue: str, rows: pd.DataFrame) -> pd.DataFrame:
+    ds = pd.DatetimeIndex(rows["ds"])
+    if len(ds) < 2:
+        raise InputError(f"queue {queue!r} has a single interval: nothing can be learnt from that")
+    steps = ds[1:] - ds[:-1]
+    step = steps.min()
+    minutes = step / pd.Timedelta(minutes=1)
+    if minutes not in INTERVAL_MINUTES:
+        raise bad_value("interval", f"{minutes:g} min", f"15, 30 or 60 minutes (queue {queue!r})")
+    odd = np.flatnonzero(steps % step != pd.Timedelta(0))
+    if len(odd):
+        raise InputError(
+            f"queue {queue!r}: after {ds[odd[0]]} comes {ds[odd[0] + 1]}, which is off the grid of {minutes:g}-minute "
+            "intervals; count all in the same intervals"
+        )
+    if (steps == step).all():
+        return rows
+    full = pd.date_range(ds[0], ds[-1], freq=step, name="ds")
+    return rows.set_index("ds").reindex(full).reset_index().assign(unique_id=queue)[list(rows.columns)]
 
 
 def calendars_for(series: pd.DataFrame, calendar: Calendars) -> dict[str, Calendar]:
@@ -136,6 +169,7 @@ def horizon_grid(start: pd.Timestamp, days: float, minutes: int, calendar: Calen
     """Intervals of ``days`` local days from ``start``: four weeks over a DST change stay four weeks of days."""
     local = start.tz_convert(calendar.zone).tz_localize(None) + pd.Timedelta(days=days)
     stop = local.tz_localize(calendar.zone, ambiguous=True, nonexistent="shift_forward")
+    stop = stop.tz_convert(start.tzinfo)
     return pd.date_range(start, stop, freq=f"{minutes}min", inclusive="left", name="ds")
 
 

@@ -42,24 +42,22 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
     if minutes not in INTERVAL_MINUTES:
         raise bad_value("interval", f"{minutes} min", "15, 30 or 60 minutes")
     parts = []
+    grid = _seen_grid(log, calendars, minutes) if isinstance(log, TicketLog) else None
     for queue, calendar in calendars.items():
         if queue not in log.queues:
             raise bad_value("calendars", queue, f"a queue of the log: {', '.join(log.queues)}")
         calendar.require_grid(minutes)
-        if isinstance(log, TicketLog):
-            parts.append(_of_tickets(log, queue, minutes))
-        else:
+        if isinstance(log, TicketLog) and grid is not None:
+            parts.append(_of_tickets(log, grid, queue, minutes))
+        elif isinstance(log, IntervalLog):
             parts.append(_of_intervals(log, queue, calendar, minutes))
     return pd.concat(parts, ignore_index=True)
 
 
-def _of_tickets(log: TicketLog, queue: str, minutes: int) -> pd.DataFrame:
-    tickets = log.frame[(log.frame["queue"] == queue) & log.frame["offered_at"].notna()]
-    grid = _trusted(
-        interval_grid(log.frame["created_at"].min(), log.end, minutes, log.zone), log.end, minutes, log.zone
-    )
+def _of_tickets(log: TicketLog, grid: pd.DatetimeIndex, queue: str, minutes: int) -> pd.DataFrame:
+    seen = log.frame["offered_at"] < grid[-1] + pd.Timedelta(minutes=minutes)
+    tickets = log.frame[(log.frame["queue"] == queue) & seen]
     at = grid.searchsorted(tickets["offered_at"], side="right") - 1
-    tickets, at = tickets[at < len(grid)], at[at < len(grid)]
     y = np.bincount(at, minlength=len(grid)).astype(float)
     seconds = tickets["handle_s"].to_numpy(dtype=float) if "handle_s" in tickets else np.full(len(tickets), np.nan)
     return _frame(queue, grid, y, at, seconds, np.ones(len(tickets)))
@@ -80,13 +78,23 @@ def _frame(
     return pd.DataFrame({"unique_id": queue, "ds": grid, "y": y, "aht_s": aht})
 
 
-def _trusted(grid: pd.DatetimeIndex, end: pd.Timestamp, minutes: int, zone: str) -> pd.DatetimeIndex:
-    # The log stops somewhere in its last interval: a half-seen interval is not a low one. Yet a log that runs to
-    # within an hour of midnight was cut at the day's end, and its last quiet minutes count as seen.
-    midnight = grid[-1] + pd.Timedelta(minutes=minutes)
-    if midnight - end <= pd.Timedelta(hours=1):
+def _seen_grid(log: TicketLog, calendars: Mapping[str, Calendar], minutes: int) -> pd.DatetimeIndex:
+    """Intervals of which the log saw all: a half-seen interval is not a low one.
+
+    The last day counts as seen to its end when no queue opens any more that day, or when the log runs to within an
+    hour of midnight: it was then cut at the day's end, and its last quiet minutes are nothing but quiet.
+    """
+    end = log.end.tz_convert(log.zone)
+    grid = interval_grid(log.frame["created_at"].min(), end, minutes, log.zone)
+    step = pd.Timedelta(minutes=minutes)
+    unseen = grid[grid + step > end]
+    closed = not any(calendar.is_open(unseen).any() for calendar in calendars.values())
+    if closed or grid[-1] + step - end <= pd.Timedelta(hours=1):
         return grid
-    return grid[grid + pd.Timedelta(minutes=minutes) <= end.tz_convert(zone)]
+    seen = grid[grid + step <= end]
+    if seen.empty:
+        raise InputError(f"the log spans {end - grid[0]}, less than one interval of {minutes} min; give a longer one")
+    return seen
 
 
 def _of_intervals(log: IntervalLog, queue: str, calendar: Calendar, minutes: int) -> pd.DataFrame:
@@ -99,6 +107,8 @@ def _of_intervals(log: IntervalLog, queue: str, calendar: Calendar, minutes: int
     first, last = log.frame["ds"].min(), log.frame["ds"].max() + pd.Timedelta(minutes=log.minutes)
     grid = interval_grid(first, last, minutes, log.zone)
     grid = grid[(grid >= first) & (grid + pd.Timedelta(minutes=minutes) <= last)]
+    if grid.empty:
+        raise InputError(f"the file spans less than one interval of {minutes} min; give a longer one")
     at = grid.searchsorted(rows["ds"], side="right") - 1
     inside = (at >= 0) & (rows["ds"] < grid[-1] + pd.Timedelta(minutes=minutes)).to_numpy()
     y = rows["y"].to_numpy(dtype=float)

@@ -88,7 +88,7 @@ def learn_holiday_closures(
     dates, number = np.unique(calendar.day(times), return_counts=True)
     index = pd.DatetimeIndex(dates)
     days = pd.Series(number, index=index)
-    usual = days.groupby(index.dayofweek).median()
+    usual = days.groupby(index.day_of_week).median()
     first, last = index[0].date(), index[-1].date()
     past = [d for d in holidays if first <= d <= last and calendar.week[d.weekday()]]
     closed = frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -133,8 +133,18 @@ def _renamed(frame: pd.DataFrame, columns: Mapping[str, str], file: Path | None)
     if absent:
         found = ", ".join(map(str, frame.columns))
         raise InputError(f"has no such column: {', '.join(absent)}; it has: {found}", file=file)
-    taken = frame.drop(columns=[c for c in columns if c in frame.columns and columns[c] != c])
+    sources = set(columns.values())
+    taken = frame.drop(columns=[c for c in columns if c in frame.columns and c not in sources])
     return taken.rename(columns={name: canonical for canonical, name in columns.items()})
+
+
+def _aliases(frame: pd.DataFrame, known: Mapping[str, str]) -> dict[str, str]:
+    """Which columns to rename; where two could serve (``count`` and ``offered``), the first in ``known``."""
+    free: dict[str, str] = {}
+    for name, to in known.items():
+        if name in frame.columns and to not in frame.columns and to not in free.values():
+            free[name] = to
+    return free
 
 
 def _tickets(
@@ -146,18 +156,18 @@ def _tickets(
     allow_gaps: bool,
     file: Path | None,
 ) -> TicketLog:
-    free = {name: to for name, to in _TICKET_ALIASES.items() if to not in frame.columns}
-    frame = frame.rename(columns=free)
+    frame = frame.rename(columns=_aliases(frame, _TICKET_ALIASES))
+    TICKETS.require_columns(frame, file=file)
     notes: list[str] = []
-    if bad_rows == "drop" and "ticket_id" in frame:
-        twice = frame.duplicated("ticket_id")
-        frame, notes = frame[~twice].reset_index(drop=True), _dropped(twice, "with an id that stands twice", notes)
     for column in (c for c in _TIMES if c in frame):
         parsed = parse_times(frame[column], zone=zone, column=column, file=file)
         frame = frame.assign(**{column: parsed.times})
         zone, notes = zone or parsed.zone, notes + list(parsed.notes)
-    frame = TICKETS.check(frame, file=file)
+    # Rows are left out after the check, so that its errors name the rows of the file.
+    frame = (TICKETS if bad_rows == "error" else replace(TICKETS, key=())).check(frame, file=file)
     zone = zone or "UTC"
+    twice = frame.duplicated("ticket_id")
+    frame, notes = frame[~twice].reset_index(drop=True), _dropped(twice, "with an id that stands twice", notes)
     frame, notes = _consistent(frame, bad_rows, notes, file)
     frame = _with_queue_and_offer(frame, file)
     frame = _between(frame, "created_at", zone, since, until, file)
@@ -202,6 +212,11 @@ def _consistent(
         if early.any():
             notes = [*notes, f"{int(early.sum())} first responses lie before their ticket's creation; taken as unknown"]
             frame = frame.assign(first_response_at=frame["first_response_at"].mask(early))
+    if "offered_at" in frame:
+        early = frame["offered_at"] < frame["created_at"]
+        if early.any():
+            notes = [*notes, f"{int(early.sum())} tickets sought an agent before their creation; taken as at creation"]
+            frame = frame.assign(offered_at=frame["offered_at"].mask(early, frame["created_at"]))
     return frame, notes
 
 
@@ -260,8 +275,7 @@ def _intervals(
     until: pd.Timestamp | None,
     file: Path | None,
 ) -> IntervalLog:
-    free = {name: to for name, to in _INTERVAL_ALIASES.items() if to not in frame.columns}
-    frame = frame.rename(columns=free)
+    frame = frame.rename(columns=_aliases(frame, _INTERVAL_ALIASES))
     if "unique_id" not in frame:
         frame = frame.assign(unique_id=ALL_QUEUES)
     frame, notes, zone = _interval_times(frame, zone, file)
@@ -287,6 +301,8 @@ def _intervals(
 
 def _interval_times(frame: pd.DataFrame, zone: str | None, file: Path | None) -> tuple[pd.DataFrame, list[str], str]:
     parsed = parse_times(frame["ds"], zone=zone, column="ds", file=file)
+    # Before rows move, so that errors name the rows of the file.
+    replace(SERIES, key=()).check(frame.assign(ds=parsed.times), file=file)
     if not parsed.notes:
         return frame.assign(ds=parsed.times), [], parsed.zone
     return _unfold_dst(frame, parsed.zone)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from staffcast.contracts import InputError
+from staffcast.contracts.calendar import OFFSET_PATTERN
 
 __all__ = ["ParsedTimes", "describe_rows", "parse_times"]
 
-_OFFSET = r"(?:[Zz]|[+-]\d\d:?\d\d)\s*$"
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
 _SHOWN = 5
 
@@ -75,8 +75,8 @@ def parse_times(
                 "write ISO 8601 such as 2026-03-01T09:30:00+01:00 or 2026-03-01 09:30",
                 file=file, column=column,
             )  # fmt: skip
-        # A date alone ends like an offset ("-05-31"), so the time of day must come first.
-        has_offset = text.str.contains(r"\d:\d\d.*" + _OFFSET, regex=True)
+        offsets = text.str.extract(OFFSET_PATTERN)[0]
+        has_offset = offsets.notna()
         if has_offset.any() and not has_offset.all():
             raise InputError(
                 f"some times have an offset and some have none: {describe_rows(present[~has_offset])}; write all alike",
@@ -85,13 +85,14 @@ def parse_times(
         if not has_offset.any():
             naive = parsed.dt.tz_localize(None).reindex(values.index)
             return _checked(_localized(naive, zone, column, file), column, file, now)
-        used = zone or _single_offset(text, column, file)
+        used = zone or _single_offset(offsets, column, file)
         times = parsed.reindex(values.index)
     return _checked(ParsedTimes(times=times.dt.tz_convert(used), zone=used), column, file, now)
 
 
-def _single_offset(text: pd.Series, column: str, file: str | Path | None) -> str:
-    offsets = sorted(set(text.str.extract(r"([Zz]|[+-]\d\d:?\d\d)\s*$")[0].str.replace(":", "").str.upper().unique()))
+def _single_offset(written: pd.Series, column: str, file: str | Path | None) -> str:
+    plain = written.str.replace(":", "").str.upper().replace({"Z": "+0000", "-0000": "+0000", "-00": "+00"})
+    offsets = sorted({offset.ljust(5, "0") for offset in plain.unique()})
     if len(offsets) > 1:
         raise InputError(
             f"times carry the offsets {', '.join(offsets)}: say in which zone the help desk's days run, "
@@ -99,7 +100,7 @@ def _single_offset(text: pd.Series, column: str, file: str | Path | None) -> str
             file=file, column=column,
         )  # fmt: skip
     offset = offsets[0]
-    return "UTC" if offset in ("Z", "+0000", "-0000") else f"UTC{offset[:3]}:{offset[3:]}"
+    return "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
 
 
 def _localized(naive: pd.Series, zone: str | None, column: str, file: str | Path | None) -> ParsedTimes:

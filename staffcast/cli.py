@@ -1,0 +1,463 @@
+"""The command line: parse, call, print. Knows every room, decides nothing.
+
+Everything heavy is imported inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from staffcast import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from staffcast.plan import Intake
+    from staffcast.scenario import Scenario
+
+__all__ = ["main"]
+
+BAD_INPUT, MISSED, NOT_WRITTEN, INTERRUPTED = 2, 3, 4, 130
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# flag, key in the scenario, kind, help. The scenario reads and checks the values, here they only get their names.
+_LOG = (
+    ("--zone", "zone", str, "IANA zone of the help desk, e.g. Europe/Berlin."),
+    ("--interval", "interval", str, 'Length of an interval: 15m, 30m or 60m.  [default: 30m]'),
+    ("--since", "since", str, "Use what was created from this day or time on."),
+    ("--until", "until", str, "Use what was created before; the log as it stood then."),
+    ("--queues", "queues_only", str, "Only these queues: a,b,c."),
+    ("--skip-queues", "skip_queues", str, "All queues but these."),
+    ("--hours", "hours", str, '"mon-fri 08:00-18:00; sat 10:00-14:00", always, or auto (learnt).  [default: auto]'),
+    ("--closed-arrivals", "closed_arrivals", str, "What arrives while closed: wait, or lost.  [default: wait]"),
+    ("--holidays", "holidays", str, "Country of the public holidays, e.g. DE or DE-BY."),
+    ("--bad-rows", "bad_rows", str, "Tickets that contradict themselves: error, or drop.  [default: error]"),
+    ("--allow-gaps", "allow_gaps", bool, "Accept two weeks or more without any ticket."),
+)  # fmt: skip
+_FORECAST = (
+    ("--horizon", "horizon", str, "How far to look.  [default: 28d]"),
+    ("--models", "models", str, "auto, all (prophet too), or names to choose from: glm,mean_4.  [default: auto]"),
+    ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
+    ("--aht", "aht", str, "Mean handle time, e.g. 6m.  [default: measured]"),
+    ("--volume", "what_if.volume", str, "What if volume changes: +20%."),
+    ("--aht-change", "what_if.aht", str, "What if handle time changes: -10%."),
+    ("--deflection", "what_if.deflection", str, "What if the bot closes this share of what reaches people: 30%."),
+)  # fmt: skip
+_STAFF = (
+    ("--frt", "frt", str, 'First response time: "80% in 60s", "mean 60s" or "p95 9m".  [default: 80% in 60s]'),
+    ("--band", "band", str, "Occupancy aimed for, or none.  [default: 85%-90%]"),
+    ("--shrinkage", "shrinkage", str, "Paid time away from the desk.  [default: 0%]"),
+    ("--first-reply", "first_reply", str, "From opening a ticket to the first reply.  [default: 0s]"),
+    ("--minimum", "minimum", int, "Fewest agents while open.  [default: 0]"),
+    ("--clear-within", "clear_within", str, "Time from opening to work off what waited.  [default: 2h]"),
+)  # fmt: skip
+_SIMULATE = (
+    ("--replications", "replications", int, "How often to play the plan.  [default: 100]"),
+    ("--patience", "patience", str, "Mean time after which customers give up, or none.  [default: none]"),
+)  # fmt: skip
+
+
+# For steps that read a demand table: its handle times stand, these only fill gaps.
+_REREAD = (
+    ("--aht", "aht", str, "Mean handle time where the table has none, e.g. 6m."),
+    ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
+)
+
+
+def _options(*groups: tuple[tuple[str, str, Any, str], ...]) -> Callable[[F], F]:
+    """Add the scenario's options to a command; they arrive as one dict, ``options``."""
+
+    def decorate(command: F) -> F:
+        def collect(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+            if value is None or value == () or value is False:
+                return value
+            ctx.ensure_object(dict)
+            ctx.obj[_KEYS[str(param.name)]] = value
+            return value
+
+        seen = {
+            flag: (flag, key, kind, text) for group in reversed(groups) for flag, key, kind, text in reversed(group)
+        }
+        for flag, key, kind, text in seen.values():
+            name = flag.removeprefix("--").replace("-", "_")
+            _KEYS[name] = key
+            if kind is bool:
+                option = click.option(flag, name, is_flag=True, help=text, expose_value=False, callback=collect)
+            else:
+                option = click.option(flag, name, type=kind, help=text, expose_value=False, callback=collect)
+            command = option(command)
+        column = click.option(
+            "--column", "column", multiple=True, metavar="NAME=THEIRS", expose_value=False, callback=collect,
+            help='Name of a column in the log: --column created_at="Created time".',
+        )  # fmt: skip
+        scenario = click.option(
+            "--scenario", "scenario_file", type=click.Path(), help="TOML file with these settings; flags go above it."
+        )
+        _KEYS["column"] = "columns"
+        return scenario(column(command) if _LOG in groups else command)
+
+    return decorate
+
+
+_KEYS: dict[str, str] = {}
+
+
+def _scenario(ctx: click.Context, scenario_file: str | None) -> Scenario:
+    from staffcast.contracts import bad_value
+    from staffcast.scenario import Scenario, load_scenario
+
+    base = load_scenario(scenario_file) if scenario_file else Scenario()
+    options: dict[str, Any] = {}
+    for key, value in (ctx.obj or {}).items():
+        if key == "columns":
+            pairs = [part.partition("=") for part in value]
+            if any(not (name and eq and theirs) for name, eq, theirs in pairs):
+                raise bad_value("column", list(value), 'written as created_at="Created time"')
+            options["columns"] = {**base.columns, **{name: theirs for name, _, theirs in pairs}}
+        elif key == "hours" and value not in ("auto", "always"):
+            days = [part.strip().partition(" ") for part in value.split(";") if part.strip()]
+            options["hours"] = {name: windows for name, _, windows in days}
+        elif "." in key:
+            table, name = key.split(".")
+            options.setdefault(table, {})[name] = value
+        else:
+            options[key] = value
+    return base.with_options(options)
+
+
+def _common(command: F) -> F:
+    for option in (
+        click.option("--processes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores",
+                     help="Worker processes; the result does not depend on it."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _output(command: F) -> F:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version."),
+        click.option("-o", "--output", type=click.Path(), help="Write here: .csv, .csv.gz or .parquet."),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr for what takes longer than a second; plain lines where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True,
+    )  # fmt: skip
+    begin = time.monotonic()
+    tasks: dict[str, Any] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if quiet:
+            return
+        if not console.is_terminal:
+            if done == total and time.monotonic() - begin > 1:
+                console.print(f"{what}: {total} of {total}", highlight=False)
+            return
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        bar.update(tasks[what], completed=done, total=total)
+        if not bar.live.is_started and time.monotonic() - begin > 1:
+            bar.start()
+
+    try:
+        yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _deliver(frame: pd.DataFrame, kind: str, output: str | None, as_json: bool, *, title: str) -> None:
+    """Write a table where it was asked for; else a table on a terminal and CSV into a pipe."""
+    from staffcast.contracts.files import csv_text, write_table
+    from staffcast.report import as_json as json_text
+    from staffcast.report import print_frame
+
+    if output:
+        write_table(frame, output)
+        click.echo(f"{kind}: {len(frame):,} rows written to {output}", err=True)
+    if as_json:
+        click.echo(json_text(kind, {"rows": frame}))
+    elif not output:
+        if sys.stdout.isatty():
+            print_frame(frame, title=title, stream=sys.stdout)
+        else:
+            click.echo(csv_text(frame), nl=False)
+
+
+def _notes(intake: Intake, quiet: bool) -> None:
+    if not quiet:
+        for note in intake.notes:
+            click.echo(f"note: {note}", err=True)
+
+
+class Desk(click.Group):
+    """A group that turns the errors that staffcast raises on purpose into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("staffcast: interrupted; nothing was written", err=True)
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            from staffcast.contracts import OutputError, StaffcastError
+
+            if not isinstance(error, StaffcastError):
+                raise
+            click.echo(f"staffcast: {error}", err=True)
+            ctx.exit(NOT_WRITTEN if isinstance(error, OutputError) else BAD_INPUT)
+
+
+@click.group(cls=Desk, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="staffcast")
+def main() -> None:
+    """From a ticket log to the agents needed in every interval of the coming weeks.
+
+    \b
+    staffcast plan tickets.csv --zone Europe/Berlin --frt "80% in 60s" --shrinkage 30%
+
+    Every step stands alone too and reads what the step before wrote. Exit codes: 0 done; 2 input or option that
+    cannot be used; 3 plan made, but it misses its target; 4 result cannot be written; 130 interrupted.
+    """  # noqa: D301  # click reads the \b itself: what follows is not to be wrapped
+
+
+@main.command()
+@click.argument("log", type=click.Path())
+@click.option(
+    "-o", "--output", default="staffcast-plan", show_default=True, type=click.Path(), help="Folder for the plan."
+)
+@click.option("--roster", type=click.Path(), help="Who was on duty when: agent, start, end, state.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version.")
+@_options(_LOG, _FORECAST, _STAFF, _SIMULATE)
+@_common
+@click.pass_context
+def plan(
+    ctx: click.Context, log: str, output: str, roster: str | None, as_json: bool, scenario_file: str | None,
+    processes: int, quiet: bool,
+) -> None:  # fmt: skip
+    """Go the whole way: count, forecast, staff, simulate, and write tables and a report."""
+    from staffcast.plan import make_plan
+    from staffcast.report import as_json as json_text
+    from staffcast.report import plan_body, print_plan, write_plan
+
+    scenario = _scenario(ctx, scenario_file)
+    with _progress(quiet) as progress:
+        made = make_plan(log, scenario, roster=roster, processes=processes, progress=progress)
+    _notes(made.intake, quiet)
+    report = write_plan(made, output, source=Path(log).name)
+    if as_json:
+        click.echo(json_text("plan", plan_body(made, report)))
+    else:
+        print_plan(made, stream=sys.stdout)
+        click.echo(f"Tables and report: {report.parent}\nOpen in a browser: {report}")
+    if not made.played.met:
+        ctx.exit(MISSED)
+
+
+@main.command()
+@click.argument("log", type=click.Path())
+@_options(_LOG)
+@_output
+@click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
+@click.pass_context
+def count(
+    ctx: click.Context, log: str, scenario_file: str | None, output: str | None, as_json: bool, quiet: bool
+) -> None:
+    """Count a ticket LOG per queue and interval."""
+    from staffcast.plan import take_in
+
+    intake = take_in(log, _scenario(ctx, scenario_file))
+    _notes(intake, quiet)
+    _deliver(intake.series, "series", output, as_json, title="Tickets per interval")
+
+
+@main.command()
+@click.argument("log", type=click.Path())
+@_options(_LOG, _FORECAST)
+@_common
+@_output
+@click.pass_context
+def forecast(
+    ctx: click.Context,
+    log: str,
+    scenario_file: str | None,
+    processes: int,
+    quiet: bool,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Forecast the demand from a ticket LOG, or from counts per interval."""
+    from staffcast.plan import predict, take_in
+
+    scenario = _scenario(ctx, scenario_file)
+    intake = take_in(log, scenario)
+    _notes(intake, quiet)
+    with _progress(quiet) as progress:
+        demand = predict(intake, scenario, processes=processes, progress=progress)
+    if not quiet:
+        for queue, why in demand.why.items():
+            click.echo(f"note: {queue}: {describe_choice(why)}", err=True)
+    _deliver(demand.frame, "demand", output, as_json, title="Demand")
+
+
+def describe_choice(why: Any) -> str:
+    """One line on which model was taken and why."""
+    errors = ", ".join(f"{name} {100 * error:.1f} %" for name, error in why["candidates"].items())
+    text = f"model {why['model']}"
+    if errors:
+        text += f"; error over {why['origins']} backtests of {why['horizon']}: {errors}"
+    return "; ".join([text, *why["notes"]])
+
+
+@main.command()
+@click.argument("log", type=click.Path())
+@_options(_LOG, _FORECAST)
+@click.option("--origins", type=click.IntRange(1), default=6, show_default=True, help="Backtests per queue and model.")
+@click.option("--step", default="14d", show_default=True, help="Time between their starts.")
+@_common
+@_output
+@click.pass_context
+def backtest(
+    ctx: click.Context, log: str, scenario_file: str | None, origins: int, step: str, processes: int, quiet: bool,
+    output: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Let every model forecast the recent past of a LOG from what was known before it."""
+    from staffcast.forecast import backtest as run
+    from staffcast.plan import take_in
+
+    scenario = _scenario(ctx, scenario_file)
+    intake = take_in(log, scenario)
+    _notes(intake, quiet)
+    with _progress(quiet) as progress:
+        table = run(
+            intake.series, horizon=scenario.horizon, origins=origins, step=step, models=scenario.models,
+            calendar=intake.calendars, processes=processes,
+            progress=lambda done, total: progress("backtesting", done, total),
+        )  # fmt: skip
+    _deliver(table, "backtest", output, as_json, title="Backtest: errors of past forecasts")
+
+
+@main.command()
+@click.argument("demand", type=click.Path())
+@_options(_STAFF, _REREAD)
+@_output
+@click.pass_context
+def staff(ctx: click.Context, demand: str, scenario_file: str | None, output: str | None, as_json: bool) -> None:
+    """Turn a DEMAND table into the agents needed in every interval, with the reason for each number."""
+    from staffcast.staffing import read_demand
+    from staffcast.staffing import staff as run
+
+    scenario = _scenario(ctx, scenario_file)
+    table = run(read_demand(demand, scenario), scenario)
+    _deliver(table, "requirement", output, as_json, title="Agents needed")
+
+
+@main.command()
+@click.argument("demand", type=click.Path())
+@click.argument("requirement", type=click.Path())
+@click.option("--log", type=click.Path(), help="Ticket log: gives spread of handle times, priorities, today's backlog.")
+@_options(_LOG, _STAFF, _SIMULATE, _REREAD)
+@_common
+@_output
+@click.pass_context
+def simulate(
+    ctx: click.Context, demand: str, requirement: str, log: str | None, scenario_file: str | None, processes: int,
+    quiet: bool, output: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Play a plan (the REQUIREMENT table, edited or not) against sampled DEMAND."""
+    from staffcast.contracts import REQUIREMENT
+    from staffcast.contracts.files import read_table
+    from staffcast.plan import take_in
+    from staffcast.playing import play
+    from staffcast.report import as_json as json_text
+    from staffcast.report import print_frame
+    from staffcast.staffing import read_demand
+
+    scenario = _scenario(ctx, scenario_file)
+    wanted = read_demand(demand, scenario)
+    plan_table = read_table(requirement, REQUIREMENT, zone=scenario.zone)
+    facts = take_in(log, scenario).facts if log else None
+    with _progress(quiet) as progress:
+        played = play(
+            wanted, plan_table, scenario, facts=facts, processes=processes,
+            progress=lambda done, total: progress("simulating", done, total),
+        )  # fmt: skip
+    if as_json:
+        click.echo(json_text("outcome", {"summary": played.summary, "rows": played.outcome}))
+        if output:
+            _deliver(played.outcome, "outcome", output, False, title="")
+    else:
+        _deliver(played.outcome, "outcome", output, False, title="Outcome by interval")
+        print_frame(_short(played.summary), title="How the plan holds", stream=sys.stderr)
+    if not played.met:
+        ctx.exit(MISSED)
+
+
+def _short(summary: pd.DataFrame) -> pd.DataFrame:
+    return summary[
+        ["unique_id", "target", "service_level", "frt_p50_s", "frt_p90_s", "utilization", "backlog_end", "verdict"]
+    ]
+
+
+@main.command()
+@click.argument("log", type=click.Path())
+@click.option(
+    "--by",
+    default="queue",
+    show_default=True,
+    help="Cuts: queue, agent, priority, channel, hour, weekday, day, week, month.",
+)
+@click.option("--clock", type=click.Choice(["business", "calendar"]), default="business", show_default=True,
+              help="Whether closed hours count in response times.")  # fmt: skip
+@click.option("--roster", type=click.Path(), help="Who was on duty when; prints utilization per agent instead.")
+@_options(_LOG, _STAFF)
+@_output
+@click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
+@click.pass_context
+def kpi(
+    ctx: click.Context, log: str, by: str, clock: Literal["business", "calendar"], roster: str | None,
+    scenario_file: str | None, output: str | None, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Measure a ticket LOG: volume, first response, resolution, handle time, backlog; with a roster, utilization."""
+    from staffcast.plan import kpi_table
+
+    scenario = _scenario(ctx, scenario_file)
+    cuts = [part.strip() for part in by.split(",") if part.strip()]
+    table, notes = kpi_table(log, scenario, by=cuts, clock=clock, roster=roster)
+    if not quiet:
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+    _deliver(table, "kpi", output, as_json, title="KPIs")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes staffcast's commands: eval "$(staffcast completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is not None:
+        click.echo(kind(main, {}, "staffcast", "_STAFFCAST_COMPLETE").source())

@@ -1,0 +1,19 @@
+"""What people look at: tables on a terminal, plots, one HTML file, CSV and JSON."""
+
+from staffcast.report.html import render
+from staffcast.report.summary import headline, levers, summarise
+from staffcast.report.terminal import SCHEMA_VERSION, as_json, print_frame, print_plan
+from staffcast.report.write import plan_body, write_plan
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "as_json",
+    "headline",
+    "levers",
+    "plan_body",
+    "print_frame",
+    "print_plan",
+    "render",
+    "summarise",
+    "write_plan",
+]

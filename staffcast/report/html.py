@@ -1,0 +1,174 @@
+"""One self-contained HTML file for a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from staffcast.contracts import format_duration, format_share
+from staffcast.plan import Plan
+from staffcast.report import plots
+from staffcast.report.summary import FTE_HOURS, headline, levers, model_errors, span_text, summarise
+
+__all__ = ["render"]
+
+_PATHS = 200
+Cell = Callable[[Any], str]
+
+
+def _number(value: Any) -> str:
+    return "–" if pd.isna(value) else f"{value:,.0f}"
+
+
+def _decimal(value: Any) -> str:
+    return "–" if pd.isna(value) else f"{value:,.1f}"
+
+
+def _share(value: Any) -> str:
+    return "–" if pd.isna(value) else format_share(float(value), 1)
+
+
+def _time(value: Any) -> str:
+    return "–" if pd.isna(value) else format_duration(float(value))
+
+
+def _text(value: Any) -> str:
+    return "–" if pd.isna(value) else str(value)
+
+
+def _verdict(value: Any) -> str:
+    return Markup('<span class="{0}">{0}</span>').format(value)
+
+
+def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str, Cell]]) -> Markup:
+    """Render columns of a frame as an HTML table: (column, heading, how to show it); everything is escaped."""
+    kinds = [' class="text"' if show is _text else "" for _, _, show in columns]
+    head = "".join(f"<th{kind}>{Markup.escape(title)}</th>" for (_, title, _), kind in zip(columns, kinds, strict=True))
+    rows = []
+    for record in frame.to_dict("records"):
+        cells = (Markup.escape(show(record[name])) for name, _, show in columns)
+        rows.append("<tr>" + "".join(f"<td{k}>{c}</td>" for c, k in zip(cells, kinds, strict=True)) + "</tr>")
+    return Markup(
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def render(plan: Plan, *, source: str) -> str:
+    """Make the report.
+
+    Parameters
+    ----------
+    plan : Plan
+    source : str
+        Name of the log, for the head of the page.
+
+    Returns
+    -------
+    str
+        A whole HTML page; it loads nothing from anywhere.
+    """
+    summary = summarise(plan)
+    top = headline(plan, summary)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("staffcast.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )  # fmt: skip
+    verdict = "all targets kept" if not top["missed"] else f"target missed: {', '.join(top['missed'])}"
+    counts = plan.demand.sample(_PATHS)
+    return environment.get_template("page.html.j2").render(
+        span=span_text(top),
+        source=source,
+        interval=plan.demand.minutes,
+        zone=plan.intake.log.zone,
+        replications=plan.scenario.replications,
+        fte_hours=f"{FTE_HOURS:g}",
+        cards=[
+            (_number(top["tickets_per_week"]), "tickets a week for people"),
+            (_number(top["agent_hours_per_week"]), "agent hours a week"),
+            (_decimal(top["fte"]), "FTE rostered"),
+            (f"{len(summary) - len(top['missed'])} of {len(summary)}", verdict),
+        ],
+        people=table(summary, _PEOPLE),
+        holds=table(summary, _HOLDS),
+        levers=levers(plan, summary),
+        queues=[_queue(plan, queue, counts[:, k, :]) for k, queue in enumerate(plan.demand.queues)],
+        kpi=None if plan.kpi is None else table(plan.kpi, _KPI),
+        utilization=None
+        if plan.utilization is None
+        else table(plan.utilization.iloc[::-1], _utilization_columns(plan)),
+        notes=plan.intake.notes,
+    )
+
+
+def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
+    rules = plan.scenario.for_queue(queue)
+    reasons = plan.demand.why.get(queue, {})
+    outcome = plan.played.outcome
+    first = plots.first_week(plan.requirement[plan.requirement["unique_id"] == queue])
+    first = first[first["agents"] > 0].assign(time=lambda f: f["ds"].dt.strftime("%a %d %b %H:%M"))
+    errors = model_errors(plan.demand.backtest, queue)
+    by_priority = plan.played.by_priority
+    mine = by_priority[by_priority["unique_id"] == queue] if len(by_priority) else by_priority
+    return {
+        "name": queue,
+        "intro": f"Target {rules.frt}; band {rules.band or 'none'}; shrinkage {format_share(rules.shrinkage.share)}.",
+        "heat": Markup(plots.heat_map(plan.requirement, queue)),
+        "agents": Markup(plots.agents_plot(plan.requirement, queue)),
+        "occupancy": Markup(plots.occupancy_plot(plan.requirement, outcome, queue, rules.band)),
+        "demand": Markup(plots.demand_plot(plan.demand, paths, plan.intake.series, queue)),
+        "interval": Markup(plots.interval_plot(plan.demand, queue)),
+        "frt": Markup(plots.frt_plot(outcome, queue, rules.frt)),
+        "backlog": Markup(plots.backlog_plot(outcome, queue)),
+        "priorities": table(mine, _PRIORITY) if len(mine) else None,
+        "models": table(errors, _MODELS) if len(errors) else None,
+        "choice": f"Taken: {reasons.get('model', '–')}. " + " ".join(reasons.get("notes", [])),
+        "reasons": table(first, _REASONS),
+    }
+
+
+_PEOPLE = (
+    ("unique_id", "queue", _text), ("tickets_per_week", "tickets/week", _number), ("aht_s", "AHT", _time),
+    ("model", "forecast", str), ("wape_day", "error/day", _share), ("peak_agents", "peak agents", _number),
+    ("agent_hours_per_week", "agent hours/week", _number), ("rostered_hours_per_week", "rostered hours/week", _number),
+    ("fte", "FTE", _decimal), ("occupancy", "occupancy", _share), ("by_frt", "set by FRT", _share),
+    ("by_occupancy", "by occupancy", _share), ("below_band", "below band", _share),
+)  # fmt: skip
+_HOLDS = (
+    ("unique_id", "queue", _text), ("target", "target", str), ("service_level", "within the time", _share),
+    ("frt_p50_s", "FRT p50", _time), ("frt_p90_s", "p90", _time), ("frt_p95_s", "p95", _time),
+    ("utilization", "utilization", _share), ("verdict", "verdict", _verdict),
+)  # fmt: skip
+_KPI = (
+    ("queue", "queue", _text), ("volume", "conversations", _number), ("bot_share", "closed by the bot", _share),
+    ("offered", "to people", _number), ("abandoned", "abandoned", _number), ("unanswered", "waiting", _number),
+    ("frt_p50_s", "FRT p50", _time), ("frt_p90_s", "p90", _time), ("frt_within", "in time", _share),
+    ("art_mean_s", "resolution", _time), ("aht_s", "AHT", _time), ("reopened_share", "reopened", _share),
+    ("csat", "CSAT", _share),
+)  # fmt: skip
+_PRIORITY = (
+    ("priority", "priority", _text), ("offered", "tickets", _number), ("service_level", "within the time", _share),
+    ("frt_mean_s", "mean FRT", _time), ("p_wait", "had to wait", _share),
+)  # fmt: skip
+_MODELS = (
+    ("model", "model", _text), ("wape", "error/interval", _share), ("wape_floor", "floor", _share),
+    ("wape_day", "error/day", _share), ("bias", "bias", _share), ("coverage_80", "in 80 % band", _share),
+    ("coverage_95", "in 95 % band", _share), ("origins", "backtests", _number),
+)  # fmt: skip
+_REASONS = (
+    ("time", "from", _text), ("worked", "tickets", _decimal), ("load_erl", "load", _decimal),
+    ("agents", "agents", _number), ("rostered", "rostered", _number), ("binding", "set by", str),
+    ("occupancy", "occupancy", _share), ("service_level", "in time", _share), ("reason", "reason", _text),
+)  # fmt: skip
+
+
+def _utilization_columns(plan: Plan) -> list[tuple[str, str, Cell]]:
+    columns: list[tuple[str, str, Cell]] = [
+        ("agent", "agent", _text), ("paid_h", "paid hours", _number), ("logged_in_h", "logged in", _number),
+        ("available_h", "available", _number), ("shrinkage", "shrinkage", _share), ("handling_h", "handling", _number),
+        ("tickets", "tickets", _number), ("utilization", "utilization", _share), ("occupancy", "occupancy", _share),
+    ]  # fmt: skip
+    return [c for c in columns if plan.utilization is not None and c[0] in plan.utilization]

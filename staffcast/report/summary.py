@@ -1,0 +1,134 @@
+"""A plan in one row per queue: what comes, who is needed, how it would hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from staffcast.contracts import format_share
+from staffcast.plan import Plan
+from staffcast.staffing import pooling_gain
+
+__all__ = ["FTE_HOURS", "headline", "levers", "model_errors", "span_text", "summarise", "week_grid"]
+
+# Paid hours of a full-time week; only the FTE column depends on it.
+FTE_HOURS = 40.0
+
+
+def summarise(plan: Plan) -> pd.DataFrame:
+    """One row per queue.
+
+    Returns
+    -------
+    DataFrame
+        ``unique_id, model, wape`` (backtest error per interval), ``wape_day`` (per day), ``wape_naive``,
+        ``tickets_per_week, aht_s, peak_agents, agent_hours_per_week, rostered_hours_per_week, fte`` (of 40 h),
+        ``occupancy`` (load ÷ agents over the span), ``by_frt, by_occupancy, by_minimum, below_band`` (shares of the
+        staffed intervals), ``target, service_level, frt_p50_s, frt_p90_s, frt_p95_s, utilization, verdict``.
+    """
+    demand, requirement = plan.demand, plan.requirement
+    hours = demand.minutes / 60
+    weeks = len(demand.ds) * hours / 168
+    rows = []
+    for queue in demand.queues:
+        table = requirement[requirement["unique_id"] == queue]
+        staffed = table[table["agents"] > 0]
+        reasons = plan.demand.why.get(queue, {})
+        played = plan.played.summary.set_index("unique_id").loc[queue]
+        errors = model_errors(demand.backtest, queue)
+        taken = errors[errors["model"] == reasons.get("model")] if len(errors) else errors
+        weight = table["mean"].sum()
+        rows.append(
+            {
+                "unique_id": queue,
+                "model": reasons.get("model", "–"),
+                "wape": reasons.get("wape"),
+                "wape_day": float(taken["wape_day"].iloc[0]) if len(taken) else None,
+                "wape_naive": reasons.get("candidates", {}).get("seasonal_naive"),
+                "tickets_per_week": float(table["mean"].sum() / weeks),
+                "aht_s": float((table["mean"] * table["aht_s"]).sum() / weight) if weight else float("nan"),
+                "peak_agents": int(table["agents"].max()),
+                "agent_hours_per_week": float(table["agents"].sum() * hours / weeks),
+                "rostered_hours_per_week": float(table["rostered"].sum() * hours / weeks),
+                "fte": float(table["rostered"].sum() * hours / weeks / FTE_HOURS),
+                "occupancy": float(table["load_erl"].sum() / max(table["agents"].sum(), 1)),
+                "by_frt": float((staffed["binding"] == "frt").mean()),
+                "by_occupancy": float((staffed["binding"] == "occupancy").mean()),
+                "by_minimum": float((staffed["binding"] == "minimum").mean()),
+                "below_band": float((staffed["band_gap"] > 0).mean()),
+                "target": played["target"],
+                "service_level": played["service_level"],
+                "frt_p50_s": played["frt_p50_s"],
+                "frt_p90_s": played["frt_p90_s"],
+                "frt_p95_s": played["frt_p95_s"],
+                "utilization": played["utilization"],
+                "verdict": played["verdict"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def headline(plan: Plan, summary: pd.DataFrame) -> dict[str, Any]:
+    """Figures over all queues: tickets, hours and FTE per week, span, verdict."""
+    return {
+        "start": plan.demand.ds[0],
+        "end": plan.demand.ds[-1] + pd.Timedelta(minutes=plan.demand.minutes),
+        "tickets_per_week": float(summary["tickets_per_week"].sum()),
+        "agent_hours_per_week": float(summary["agent_hours_per_week"].sum()),
+        "rostered_hours_per_week": float(summary["rostered_hours_per_week"].sum()),
+        "fte": float(summary["fte"].sum()),
+        "missed": [str(q) for q in summary.loc[summary["verdict"] == "missed", "unique_id"]],
+    }
+
+
+def week_grid(requirement: pd.DataFrame, queue: str, column: str = "agents") -> pd.DataFrame:
+    """First seven local days of one queue: time of day down, days across; empty where closed.
+
+    Returns
+    -------
+    DataFrame
+        Index ``HH:MM`` (open times only), columns dates.
+    """
+    table = requirement[requirement["unique_id"] == queue]
+    local = table["ds"].dt.tz_localize(None)
+    days = sorted(local.dt.normalize().unique())[:7]
+    table = table.assign(day=local.dt.normalize(), time=local.dt.strftime("%H:%M"))
+    table = table[table["day"].isin(days) & (table["open"] | (table["agents"] > 0))]
+    return table.pivot_table(index="time", columns="day", values=column, aggfunc="max", observed=False).reindex(
+        columns=days
+    )
+
+
+def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
+    """Where FRT and band pull apart, and what would bring them together; a sentence each."""
+    out = [
+        f"{row['unique_id']}: FRT keeps {format_share(row['below_band'])} of the staffed intervals below the "
+        f"band {plan.scenario.for_queue(row['unique_id']).band}; occupancy is {format_share(row['occupancy'])}."
+        for row in summary.to_dict("records")
+        if row["below_band"] > 0
+    ]
+    gain = pooling_gain(plan.demand, plan.requirement, plan.scenario)
+    if gain is not None and gain["pooled_agent_hours"] < gain["agent_hours"]:
+        saved = 1 - gain["pooled_agent_hours"] / gain["agent_hours"]
+        out.append(
+            f"One pooled crew for all queues would need {format_share(saved)} fewer agent hours, at "
+            f"{format_share(gain['pooled_occupancy'])} occupancy instead of {format_share(gain['occupancy'])}."
+        )
+    return out
+
+
+def span_text(top: dict[str, Any]) -> str:
+    """First to last day of the plan."""
+    last = top["end"] - pd.Timedelta(minutes=1)
+    return f"{top['start']:%a %d %b %Y} – {last:%a %d %b %Y}"
+
+
+def model_errors(backtest: pd.DataFrame | None, queue: str) -> pd.DataFrame:
+    """Mean backtest figures of each model on one queue, the best first; empty without a backtest."""
+    if backtest is None:
+        return pd.DataFrame()
+    rows = backtest[backtest["unique_id"] == queue]
+    columns = ["wape", "wape_floor", "wape_day", "bias", "coverage_80", "coverage_95"]
+    means = rows.groupby("model")[columns].mean()
+    return means.assign(origins=rows.groupby("model").size()).sort_values("wape").reset_index()

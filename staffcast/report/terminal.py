@@ -1,0 +1,152 @@
+"""Tables on a terminal, CSV or JSON for other programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TextIO
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from staffcast.contracts import format_duration, format_share
+from staffcast.plan import Plan
+from staffcast.report.summary import headline, levers, span_text, summarise, week_grid
+
+__all__ = ["SCHEMA_VERSION", "as_json", "print_frame", "print_plan"]
+
+# Raised when a key of the JSON output changes its meaning or goes; new keys do not raise it.
+SCHEMA_VERSION = 1
+_MOST_ROWS = 40
+_VERDICT_STYLE = {"met": "green", "missed": "bold red", "open": "yellow"}
+
+
+def as_json(kind: str, body: Mapping[str, Any]) -> str:
+    """JSON text with ``schema_version`` and ``kind``; frames become lists of rows, NaN and infinity null."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, "kind": kind, **_plain(body)}, ensure_ascii=False, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pd.DataFrame):
+        return [_plain(row) for row in value.to_dict("records")]
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    if isinstance(value, str) or value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Sequence):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, int) else str(value)
+
+
+def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO) -> None:
+    """Print a frame as a table, its first rows where it is long."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
+        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+    for row in frame.head(_MOST_ROWS).itertuples(index=False):
+        table.add_row(*(_cell(value, str(name)) for name, value in zip(frame.columns, row, strict=True)))
+    console = Console(file=stream)
+    console.print(table)
+    if len(frame) > _MOST_ROWS:
+        console.print(f"… and {len(frame) - _MOST_ROWS:,} rows more; write them all with -o FILE", style="dim")
+
+
+_SHARES = (
+    "share",
+    "wape",
+    "bias",
+    "coverage",
+    "occupancy",
+    "utilization",
+    "service_level",
+    "within",
+    "csat",
+    "shrinkage",
+)
+
+
+def _cell(value: Any, name: str) -> Text:
+    if isinstance(value, pd.Timestamp):
+        return Text(f"{value:%a %d %b %Y %H:%M}")
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return Text("–")
+    if isinstance(value, float):
+        if name.endswith("_s"):
+            return Text(format_duration(value))
+        if name.startswith(_SHARES) or name.endswith(_SHARES):
+            return Text(format_share(value, 1))
+        return Text(f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:,.2f}")
+    return Text(str(value))
+
+
+def print_plan(plan: Plan, *, stream: TextIO) -> None:
+    """Print the plan for a planner: what comes, who is needed, how it would hold, and the first week hour by hour."""
+    console = Console(file=stream)
+    summary = summarise(plan)
+    top = headline(plan, summary)
+    console.print(
+        f"\n[bold]Plan for {span_text(top)}[/bold]: "
+        f"{top['tickets_per_week']:,.0f} tickets a week for people, {top['agent_hours_per_week']:,.0f} agent hours, "
+        f"{top['rostered_hours_per_week']:,.0f} rostered hours = [bold]{top['fte']:.1f} FTE[/bold] a week\n",
+        highlight=False,
+    )
+    people: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
+        ("tickets/week", lambda r: f"{r['tickets_per_week']:,.0f}"),
+        ("AHT", lambda r: format_duration(r["aht_s"])),
+        ("model", lambda r: str(r["model"])),
+        ("error/day", lambda r: "–" if r["wape_day"] is None else format_share(r["wape_day"], 1)),
+        ("peak", lambda r: str(r["peak_agents"])),
+        ("hours/week", lambda r: f"{r['agent_hours_per_week']:,.0f}"),
+        ("FTE", lambda r: f"{r['fte']:.1f}"),
+        ("occupancy", lambda r: format_share(r["occupancy"])),
+    ]
+    holds: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
+        ("target", lambda r: str(r["target"])),
+        ("simulated", lambda r: format_share(r["service_level"], 1)),
+        ("FRT p50", lambda r: format_duration(r["frt_p50_s"])),
+        ("p90", lambda r: format_duration(r["frt_p90_s"])),
+        ("p95", lambda r: format_duration(r["frt_p95_s"])),
+        ("verdict", lambda r: Text(str(r["verdict"]), style=_VERDICT_STYLE[str(r["verdict"])])),
+    ]
+    for title, columns in (("Who is needed", people), ("How it would hold (simulated)", holds)):
+        table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+        table.add_column("queue")
+        for name, _ in columns:
+            table.add_column(name, justify="right")
+        for row in summary.to_dict("records"):
+            table.add_row(str(row["unique_id"]), *(show(row) for _, show in columns))
+        console.print(table)
+        console.print()
+    for lever in levers(plan, summary):
+        console.print(f"• {lever}", highlight=False)
+    console.print()
+    for queue in plan.demand.queues:
+        _print_week(console, plan, queue)
+
+
+def _print_week(console: Console, plan: Plan, queue: str) -> None:
+    grid = week_grid(plan.requirement, queue)
+    if grid.empty:
+        return
+    hourly = grid.groupby(grid.index.str[:2] + ":00").max()
+    table = Table(
+        title=f"{queue}: agents needed in the first week (peak within the hour)", title_justify="left",
+        header_style="bold", show_edge=False, pad_edge=False,
+    )  # fmt: skip
+    table.add_column("from")
+    for day in hourly.columns:
+        table.add_column(f"{pd.Timestamp(day):%a %d %b}", justify="right")
+    for time, row in hourly.iterrows():
+        table.add_row(str(time), *("·" if math.isnan(v) else f"{v:.0f}" for v in row))
+    console.print(table)
+    console.print()

@@ -1,0 +1,71 @@
+"""Write a plan: its tables as CSV and the report, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from staffcast.contracts.files import atomic_folder, write_table
+from staffcast.plan import Plan
+from staffcast.report.html import render
+from staffcast.report.summary import headline, levers, summarise
+
+__all__ = ["plan_body", "write_plan"]
+
+REPORT = "report.html"
+
+
+def write_plan(plan: Plan, folder: str | Path, *, source: str) -> Path:
+    """Write the tables of every step, the summary and the report.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : path
+        Made if it is not there; files of the same names are replaced, all together.
+    source : str
+        Name of the log, for the report.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written; nothing was changed then.
+    """
+    folder = Path(folder)
+    tables = {
+        "series": plan.intake.series,
+        "backtest": plan.demand.backtest,
+        "demand": plan.demand.frame,
+        "requirement": plan.requirement,
+        "outcome": plan.played.outcome,
+        "outcome-summary": plan.played.summary,
+        "summary": summarise(plan),
+        "kpi": plan.kpi,
+        "utilization": plan.utilization,
+    }
+    with atomic_folder(folder) as temporary:
+        for name, frame in tables.items():
+            if frame is not None:
+                write_table(frame, temporary / f"{name}.csv")
+        (temporary / REPORT).write_text(render(plan, source=source), encoding="utf-8")
+    return folder / REPORT
+
+
+def plan_body(plan: Plan, report: Path) -> Mapping[str, Any]:
+    """Figures of a plan for JSON: headline, a record per queue, levers, notes, the choice of models, files."""
+    summary = summarise(plan)
+    return {
+        **headline(plan, summary),
+        "queues": summary,
+        "levers": levers(plan, summary),
+        "models": plan.demand.why,
+        "notes": plan.intake.notes,
+        "report": str(report),
+        "folder": str(report.parent),
+    }
