@@ -77,7 +77,7 @@ def render(plan: Plan, *, source: str) -> str:
         loader=jinja2.PackageLoader("staffcast.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )  # fmt: skip
-    verdict = "all targets kept" if not top["missed"] else f"target missed: {', '.join(top['missed'])}"
+    verdict = "no target missed" if not top["missed"] else f"target missed: {', '.join(top['missed'])}"
     counts = plan.demand.sample(_PATHS)
     return environment.get_template("page.html.j2").render(
         span=span_text(top),
@@ -119,7 +119,7 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
         "heat": Markup(plots.heat_map(plan.requirement, queue)),
         "agents": Markup(plots.agents_plot(plan.requirement, queue)),
         "occupancy": Markup(plots.occupancy_plot(plan.requirement, outcome, queue, rules.band)),
-        "demand": Markup(plots.demand_plot(plan.demand, paths, plan.intake.series, queue)),
+        "demand": Markup(plots.demand_plot(plan.demand, paths, _offered(plan, queue), queue)),
         "interval": Markup(plots.interval_plot(plan.demand, queue)),
         "frt": Markup(plots.frt_plot(outcome, queue, rules.frt)),
         "backlog": Markup(plots.backlog_plot(outcome, queue)),
@@ -130,12 +130,19 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
     }
 
 
+def _offered(plan: Plan, queue: str) -> pd.DataFrame:
+    """The past as people met it: what came while closed counts at the next opening, as in the forecast."""
+    rows = plan.intake.series[plan.intake.series["unique_id"] == queue]
+    offered, _ = plan.intake.calendars[queue].fold(rows["y"].to_numpy(dtype=float), pd.DatetimeIndex(rows["ds"]))
+    return rows.assign(y=offered)
+
+
 _PEOPLE = (
     ("unique_id", "queue", _text), ("tickets_per_week", "tickets/week", _number), ("aht_s", "AHT", _time),
-    ("model", "forecast", str), ("wape_day", "error/day", _share), ("peak_agents", "peak agents", _number),
-    ("agent_hours_per_week", "agent hours/week", _number), ("rostered_hours_per_week", "rostered hours/week", _number),
+    ("model", "model", str), ("wape_day", "error/day", _share), ("peak_agents", "peak", _number),
+    ("agent_hours_per_week", "agent h/week", _number), ("rostered_hours_per_week", "rostered h/week", _number),
     ("fte", "FTE", _decimal), ("occupancy", "occupancy", _share), ("by_frt", "set by FRT", _share),
-    ("by_occupancy", "by occupancy", _share), ("below_band", "below band", _share),
+    ("by_occupancy", "by band", _share),
 )  # fmt: skip
 _HOLDS = (
     ("unique_id", "queue", _text), ("target", "target", str), ("service_level", "within the time", _share),

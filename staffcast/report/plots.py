@@ -52,7 +52,9 @@ def _local(ds: pd.Series | pd.DatetimeIndex) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(ds).tz_localize(None)
 
 
-def _days_axis(axes: Axes, *, weekly: bool) -> None:
+def _days_axis(axes: Axes, *, weekly: bool, span: pd.DatetimeIndex | None = None) -> None:
+    if span is not None:  # the same days on every plot, also where it has nothing to show
+        axes.set_xlim(mdates.date2num(span[0]), mdates.date2num(span[-1]))
     if weekly:
         axes.xaxis.set_major_locator(mdates.WeekdayLocator(byweekday=mdates.MO))
         axes.xaxis.set_major_formatter(mdates.DateFormatter("%a %d %b"))
@@ -67,7 +69,7 @@ def _days_axis(axes: Axes, *, weekly: bool) -> None:
 def first_week(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the first seven local days."""
     local = table["ds"].dt.tz_localize(None)
-    return table.loc[local < local.iloc[0].normalize() + pd.Timedelta(days=7)]
+    return pd.DataFrame(table[local < local.iloc[0].normalize() + pd.Timedelta(days=7)])
 
 
 def demand_plot(demand: Demand, paths: npt.NDArray[np.float64], history: pd.DataFrame, queue: str) -> str:
@@ -79,13 +81,12 @@ def demand_plot(demand: Demand, paths: npt.NDArray[np.float64], history: pd.Data
     paths : ndarray, shape (n, intervals)
         Sample paths of the queue's counts; a day's band needs them, as hours of a day are not independent.
     history : DataFrame
-        The series table.
+        ``ds`` and ``y`` of the queue's past, as offered to people (:meth:`Calendar.fold`), like the forecast.
     queue : str
     """
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(2.8)
-        past = history[history["unique_id"] == queue]
-        past_days = past.groupby(_local(past["ds"]).normalize())["y"].sum(min_count=1).iloc[-56:]
+        past_days = history.groupby(_local(history["ds"]).normalize())["y"].sum(min_count=1).iloc[-56:]
         days = _local(demand.ds).normalize()
         unique, at = np.unique(days, return_inverse=True)
         totals = np.stack([np.bincount(at, weights=path) for path in paths])
@@ -97,7 +98,7 @@ def demand_plot(demand: Demand, paths: npt.NDArray[np.float64], history: pd.Data
         axes.plot(middle, mean, "o", color=_BLUE, markersize=3.5, label="forecast")
         noon = pd.DatetimeIndex(past_days.index) + pd.Timedelta(hours=12)
         axes.plot(noon, past_days, "-", color=_GREY, linewidth=0.8)
-        axes.plot(noon, past_days, "o", color=_INK, markersize=3, label="arrived")
+        axes.plot(noon, past_days, "o", color=_INK, markersize=3, label="offered so far")
         axes.set_ylabel("tickets per day")
         axes.set_ylim(bottom=0)
         _days_axis(axes, weekly=True)
@@ -122,7 +123,7 @@ def interval_plot(demand: Demand, queue: str) -> str:
             )
         axes.set_ylabel(f"tickets per {demand.minutes} min")
         axes.set_ylim(bottom=0)
-        _days_axis(axes, weekly=False)
+        _days_axis(axes, weekly=False, span=x)
         axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
         return _svg(figure, f"{queue}: tickets per interval, first week")
 
@@ -143,7 +144,7 @@ def agents_plot(requirement: pd.DataFrame, queue: str) -> str:
         (line,) = axes.step(x, rows["load_erl"], where="post", color=_INK, linewidth=0.9, label="offered load (erlang)")
         axes.set_ylabel("agents")
         axes.set_ylim(bottom=0)
-        _days_axis(axes, weekly=False)
+        _days_axis(axes, weekly=False, span=x)
         axes.legend(handles=[*handles, line], ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
         return _svg(figure, f"{queue}: agents needed, first week")
 
@@ -156,14 +157,13 @@ def occupancy_plot(requirement: pd.DataFrame, outcome: pd.DataFrame, queue: str,
         played = first_week(outcome[outcome["unique_id"] == queue])
         if band is not None:
             axes.axhspan(100 * band.bottom, 100 * band.top, color=_GREEN, alpha=0.25, linewidth=0, label=f"band {band}")
-        axes.step(
-            _local(rows["ds"]), 100 * rows["occupancy"], where="post", color=_BLUE, linewidth=1.2, label="planned"
-        )
+        x = _local(rows["ds"])
+        axes.step(x, 100 * rows["occupancy"], where="post", color=_BLUE, linewidth=1.2, label="planned")
         axes.step(_local(played["ds"]), 100 * played["utilization"], where="post", color=_INK, linewidth=0.8,
                   linestyle=(0, (2, 1)), label="simulated")  # fmt: skip
         axes.set_ylabel("occupancy (%)")
         axes.set_ylim(0, 102)
-        _days_axis(axes, weekly=False)
+        _days_axis(axes, weekly=False, span=x)
         axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
         return _svg(figure, f"{queue}: occupancy against the band, first week")
 
@@ -189,7 +189,7 @@ def frt_plot(outcome: pd.DataFrame, queue: str, target: Target) -> str:
         axes.minorticks_off()
         axes.set_ylim(floor, top)
         axes.set_ylabel("first response time")
-        _days_axis(axes, weekly=False)
+        _days_axis(axes, weekly=False, span=x)
         axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
         return _svg(figure, f"{queue}: simulated first response time, first week")
 
@@ -224,10 +224,10 @@ def heat_map(requirement: pd.DataFrame, queue: str) -> str:
         figure, axes = _figure(0.6 + 0.2 * len(table))
         cells = table.to_numpy(dtype=float)
         top = max(float(np.nanmax(cells)), 1.0)
-        axes.imshow(cells, aspect="auto", cmap="YlGnBu", vmin=0, vmax=top)
+        axes.imshow(cells, aspect="auto", cmap="Blues", vmin=0, vmax=top)
         for i, j in np.argwhere(~np.isnan(cells)):
             value = float(cells[i, j])
-            colour = "white" if value > 0.6 * top else _INK
+            colour = "white" if value > 0.55 * top else _INK
             axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=colour)
         axes.set_yticks(range(len(table)), [f"{day:%a %d %b}" for day in pd.DatetimeIndex(table.index)])
         axes.set_xticks(range(len(table.columns)), [f"{h:02d}:00" for h in table.columns])

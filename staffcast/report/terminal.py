@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -101,14 +102,14 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         highlight=False,
     )
     people: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
-        ("tickets/week", lambda r: f"{r['tickets_per_week']:,.0f}"),
+        ("tickets/wk", lambda r: f"{r['tickets_per_week']:,.0f}"),
         ("AHT", lambda r: format_duration(r["aht_s"])),
         ("model", lambda r: str(r["model"])),
         ("error/day", lambda r: "–" if r["wape_day"] is None else format_share(r["wape_day"], 1)),
         ("peak", lambda r: str(r["peak_agents"])),
-        ("hours/week", lambda r: f"{r['agent_hours_per_week']:,.0f}"),
+        ("hours/wk", lambda r: f"{r['agent_hours_per_week']:,.0f}"),
         ("FTE", lambda r: f"{r['fte']:.1f}"),
-        ("occupancy", lambda r: format_share(r["occupancy"])),
+        ("occup.", lambda r: format_share(r["occupancy"])),
     ]
     holds: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
         ("target", lambda r: str(r["target"])),
@@ -119,14 +120,13 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         ("verdict", lambda r: Text(str(r["verdict"]), style=_VERDICT_STYLE[str(r["verdict"])])),
     ]
     for title, columns in (("Who is needed", people), ("How it would hold (simulated)", holds)):
-        table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+        table = _table(title)
         table.add_column("queue")
         for name, _ in columns:
             table.add_column(name, justify="right")
         for row in summary.to_dict("records"):
             table.add_row(str(row["unique_id"]), *(show(row) for _, show in columns))
         console.print(table)
-        console.print()
     for lever in levers(plan, summary):
         console.print(f"• {lever}", highlight=False)
     console.print()
@@ -134,19 +134,20 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         _print_week(console, plan, queue)
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=box.SIMPLE_HEAD,
+                 pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
+
+
 def _print_week(console: Console, plan: Plan, queue: str) -> None:
     grid = week_grid(plan.requirement, queue)
     if grid.empty:
         return
     hourly = grid.groupby(grid.index.str[:2] + ":00").max()
-    table = Table(
-        title=f"{queue}: agents needed in the first week (peak within the hour)", title_justify="left",
-        header_style="bold", show_edge=False, pad_edge=False,
-    )  # fmt: skip
+    table = _table(f"{queue}: agents needed in the first week (peak within the hour)")
     table.add_column("from")
     for day in hourly.columns:
-        table.add_column(f"{pd.Timestamp(day):%a %d %b}", justify="right")
+        table.add_column(f"{pd.Timestamp(day):%a %d}", justify="right")
     for time, row in hourly.iterrows():
         table.add_row(str(time), *("·" if math.isnan(v) else f"{v:.0f}" for v in row))
     console.print(table)
-    console.print()
