@@ -20,7 +20,7 @@ def test_the_notebook_runs_and_its_claims_hold() -> None:
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    manager = AsyncKernelManager(transport="ipc")
+    manager = AsyncKernelManager()
     manager._kernel_spec = KernelSpec(
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         display_name="test",
