@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 import pandas as pd
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -48,15 +50,20 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, int) else str(value)
 
 
+def _console(stream: TextIO) -> Console:
+    # With NO_COLOR rich still writes bold and italic; without a colour system it writes plain text.
+    return Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
 def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO) -> None:
     """Print a frame as a table, its first rows where it is long."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
-        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
     for row in frame.head(_MOST_ROWS).itertuples(index=False):
         table.add_row(*(_cell(value, str(name)) for name, value in zip(frame.columns, row, strict=True)))
-    console = Console(file=stream)
+    console = _console(stream)
     console.print(table)
     if len(frame) > _MOST_ROWS:
         console.print(f"… and {len(frame) - _MOST_ROWS:,} rows more; write them all with -o FILE", style="dim")
@@ -92,7 +99,7 @@ def _cell(value: Any, name: str) -> Text:
 
 def print_plan(plan: Plan, *, stream: TextIO) -> None:
     """Print the plan for a planner: what comes, who is needed, how it would hold, and the first week hour by hour."""
-    console = Console(file=stream)
+    console = _console(stream)
     summary = summarise(plan)
     top = headline(plan, summary)
     console.print(
@@ -102,12 +109,12 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         highlight=False,
     )
     people: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
-        ("tickets/wk", lambda r: f"{r['tickets_per_week']:,.0f}"),
+        ("tickets", lambda r: f"{r['tickets_per_week']:,.0f}"),
         ("AHT", lambda r: format_duration(r["aht_s"])),
         ("model", lambda r: str(r["model"])),
         ("error/day", lambda r: "–" if r["wape_day"] is None else format_share(r["wape_day"], 1)),
         ("peak", lambda r: str(r["peak_agents"])),
-        ("hours/wk", lambda r: f"{r['agent_hours_per_week']:,.0f}"),
+        ("hours", lambda r: f"{r['agent_hours_per_week']:,.0f}"),
         ("FTE", lambda r: f"{r['fte']:.1f}"),
         ("occup.", lambda r: format_share(r["occupancy"])),
     ]
@@ -119,24 +126,25 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         ("p95", lambda r: format_duration(r["frt_p95_s"])),
         ("verdict", lambda r: Text(str(r["verdict"]), style=_VERDICT_STYLE[str(r["verdict"])])),
     ]
-    for title, columns in (("Who is needed", people), ("How it would hold (simulated)", holds)):
-        table = _table(title)
+    for title, columns in (("Who is needed, per week", people), ("How it would hold (simulated)", holds)):
+        console.print(f"[bold]{title}[/bold]")
+        table = _table()
         table.add_column("queue")
         for name, _ in columns:
             table.add_column(name, justify="right")
         for row in summary.to_dict("records"):
-            table.add_row(str(row["unique_id"]), *(show(row) for _, show in columns))
+            table.add_row(Text(str(row["unique_id"])), *(show(row) for _, show in columns))
         console.print(table)
+        console.print()
     for lever in levers(plan, summary):
-        console.print(f"• {lever}", highlight=False)
+        console.print(f"• {escape(lever)}", highlight=False)
     console.print()
     for queue in plan.demand.queues:
         _print_week(console, plan, queue)
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=box.SIMPLE_HEAD,
-                 pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
+def _table() -> Table:
+    return Table(header_style="dim", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def _print_week(console: Console, plan: Plan, queue: str) -> None:
@@ -144,10 +152,12 @@ def _print_week(console: Console, plan: Plan, queue: str) -> None:
     if grid.empty:
         return
     hourly = grid.groupby(grid.index.str[:2] + ":00").max()
-    table = _table(f"{queue}: agents needed in the first week (peak within the hour)")
+    console.print(f"[bold]{escape(queue)}[/bold]: agents needed in the first week (peak within the hour)")
+    table = _table()
     table.add_column("from")
     for day in hourly.columns:
         table.add_column(f"{pd.Timestamp(day):%a %d}", justify="right")
     for time, row in hourly.iterrows():
         table.add_row(str(time), *("·" if math.isnan(v) else f"{v:.0f}" for v in row))
     console.print(table)
+    console.print()

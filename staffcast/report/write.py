@@ -23,7 +23,8 @@ def write_plan(plan: Plan, folder: str | Path, *, source: str) -> Path:
     ----------
     plan : Plan
     folder : path
-        Made if it is not there; files of the same names are replaced, all together.
+        Made if it is not there; files of the same names are replaced, all together, and a table that an earlier plan
+        left there and this one does not have is removed.
     source : str
         Name of the log, for the report.
 
@@ -40,7 +41,8 @@ def write_plan(plan: Plan, folder: str | Path, *, source: str) -> Path:
     folder = Path(folder)
     tables = {
         "series": plan.intake.series,
-        "backtest": plan.demand.backtest,
+        # What each model cost is no figure of the plan, and differs from run to run.
+        "backtest": None if plan.demand.backtest is None else plan.demand.backtest.drop(columns="cpu_s"),
         "demand": plan.demand.frame,
         "requirement": plan.requirement,
         "outcome": plan.played.outcome,
@@ -54,6 +56,8 @@ def write_plan(plan: Plan, folder: str | Path, *, source: str) -> Path:
             if frame is not None:
                 write_table(frame, temporary / f"{name}.csv")
         (temporary / REPORT).write_text(render(plan, source=source), encoding="utf-8")
+    for name in (name for name, frame in tables.items() if frame is None):
+        (folder / f"{name}.csv").unlink(missing_ok=True)
     return folder / REPORT
 
 
