@@ -150,10 +150,10 @@ _HOLDS = (
     ("utilization", "utilization", _share), ("verdict", "verdict", _verdict),
 )  # fmt: skip
 _KPI = (
-    ("queue", "queue", _text), ("volume", "conversations", _number), ("bot_share", "closed by the bot", _share),
+    ("queue", "queue", _text), ("volume", "all", _number), ("bot_share", "by the bot", _share),
     ("offered", "to people", _number), ("abandoned", "abandoned", _number), ("unanswered", "waiting", _number),
     ("frt_p50_s", "FRT p50", _time), ("frt_p90_s", "p90", _time), ("frt_within", "in time", _share),
-    ("art_mean_s", "resolution", _time), ("aht_s", "AHT", _time), ("reopened_share", "reopened", _share),
+    ("art_mean_s", "ART", _time), ("aht_s", "AHT", _time), ("reopened_share", "reopened", _share),
     ("csat", "CSAT", _share),
 )  # fmt: skip
 _PRIORITY = (
