@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from staffcast import __version__
+# Work is shared out over processes; a linear algebra library that starts threads in each only gets in their way.
+# Must stand before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from staffcast import __version__  # see above
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +72,7 @@ _SIMULATE = (
 
 # For steps that read a demand table: its handle times stand, these only fill gaps.
 _REREAD = (
+    ("--zone", "zone", str, "IANA zone in which times are read and written, e.g. Europe/Berlin."),
     ("--aht", "aht", str, "Mean handle time where the table has none, e.g. 6m."),
     ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
 )
@@ -134,6 +139,28 @@ def _scenario(ctx: click.Context, scenario_file: str | None) -> Scenario:
     return base.with_options(options)
 
 
+def _place(ctx: click.Context, param: click.Parameter, output: str | None) -> str | None:
+    """Refuse a place that cannot be written before the work begins, not after it."""
+    if output is None or ctx.resilient_parsing:
+        return output
+    path = Path(output)
+    folder = param.default is not None  # only the plan's folder has a usual name
+    if not folder and not path.name.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq")):
+        raise click.BadParameter(f"cannot tell the format of {path.name!r}; end it in .csv, .csv.gz or .parquet")
+    try:
+        found = next(p for p in (path, *path.absolute().parents) if p.exists())
+    except OSError as error:
+        wrong = f"cannot be written ({error.strerror})"
+    else:
+        if found.is_dir() == (folder or found != path):
+            return output
+        wrong = "is a file; name a folder for the plan" if folder else "is a directory; name a file"
+        if found != path:
+            wrong = f"cannot be written ({found} is a file, not a folder)"
+    click.echo(f"staffcast: {path}: {wrong}", err=True)
+    return ctx.exit(NOT_WRITTEN)
+
+
 def _common(command: F) -> F:
     for option in (
         click.option("--processes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores",
@@ -147,8 +174,9 @@ def _common(command: F) -> F:
 def _output(command: F) -> F:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version."),
-        click.option("-o", "--output", type=click.Path(), help="Write here: .csv, .csv.gz or .parquet."),
-    ):
+        click.option("-o", "--output", type=click.Path(), callback=_place,
+                     help="Write here: .csv, .csv.gz or .parquet."),
+    ):  # fmt: skip
         command = option(command)
     return command
 
@@ -221,6 +249,8 @@ class Desk(click.Group):
         except KeyboardInterrupt:
             click.echo("staffcast: interrupted; nothing was written", err=True)
             ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own; the import below would make every --help wait for pandas
         except Exception as error:
             from staffcast.contracts import OutputError, StaffcastError
 
@@ -246,8 +276,9 @@ def main() -> None:
 @main.command()
 @click.argument("log", type=click.Path())
 @click.option(
-    "-o", "--output", default="staffcast-plan", show_default=True, type=click.Path(), help="Folder for the plan."
-)
+    "-o", "--output", default="staffcast-plan", show_default=True, type=click.Path(), callback=_place,
+    help="Folder for the plan.",
+)  # fmt: skip
 @click.option("--roster", type=click.Path(), help="Who was on duty when: agent, start, end, state.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version.")
 @_options(_LOG, _FORECAST, _STAFF, _SIMULATE)

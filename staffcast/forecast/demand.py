@@ -41,7 +41,7 @@ def count_quantiles(mean: npt.ArrayLike, rate_cv: npt.ArrayLike, quantiles: Sequ
     Examples
     --------
     >>> count_quantiles([100.0], [0.0], [0.5]).tolist(), count_quantiles([100.0], [0.2], [0.95]).tolist()
-    ([[100.0]], [[138.0]])
+    ([[100.0]], [[139.0]])
     """
     m, cv = np.broadcast_arrays(np.asarray(mean, dtype=float), np.asarray(rate_cv, dtype=float))
     out = np.zeros((len(m), len(quantiles)))
@@ -99,8 +99,17 @@ class Demand:
         if over.any():
             row = int(np.flatnonzero(over)[0])
             raise InputError(
-                f"is {checked['carried'][row]:g}, above mean ({checked['mean'][row]:g}): it is a part of it",
+                f"is {checked['carried'][row]:g}, above mean ({checked['mean'][row]:g}): it is the part of it that "
+                "waits at opening; lower it too",
                 row=row + 2, column="carried",
+            )  # fmt: skip
+        shut = ~checked["open"] & (checked["mean"] > 0)
+        if shut.any():
+            row = int(np.flatnonzero(shut)[0])
+            raise InputError(
+                f"is {checked['mean'][row]:g} where open is false ({int(shut.sum())} such rows); set open to true, or "
+                "mean to 0",
+                row=row + 2, column="mean",
             )  # fmt: skip
         checked = checked.sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
         _one_grid(checked)

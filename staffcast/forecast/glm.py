@@ -52,8 +52,7 @@ class DailyGLM(Model):
         age = (self._last - day).astype(float)
         dates, index = _runs(day)
         weekday = _weekday(dates)
-        special = self._special(dates).any(axis=1)
-        usual = known & ~special[index]
+        usual = known & ~np.asarray(self._special(dates).any(axis=1))[index]
         self._profile = self._shape(day[usual], slot[usual], y[usual], age[usual])
         total = np.bincount(index, weights=np.where(known, y, 0.0), minlength=len(dates))
         # What share of the day was seen: gaps and the 23- and 25-hour days come in here.

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from staffcast.contracts import Calendar, InputError
+from staffcast.forecast.base import Floats
 from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
 from staffcast.forecast.models import MODELS, make, resolve
 from staffcast.forecast.rolling import (
@@ -29,6 +31,7 @@ from staffcast.forecast.uncertainty import learn_spread
 __all__ = ["forecast"]
 
 _AHT_DAYS = 56
+_LEAST_MEAN = 0.02
 _MINUTE = pd.Timedelta(minutes=1)
 # A richer model must be better by this much, relative, before it replaces a simpler one.
 _WORTH_IT = 0.005
@@ -110,9 +113,9 @@ def _alike(frame: pd.DataFrame) -> None:
     for queue, (other_end, other_step) in ends.items():
         if (other_end, other_step) != (end, step):
             raise InputError(
-                f"queues {first!r} and {queue!r} are not counted alike: {step / _MINUTE:g}-minute intervals to {end} and "
-                f"{other_step / _MINUTE:g}-minute intervals to {other_end}; count all in the same intervals to the same "
-                "end, with y empty where it is not known"
+                f"queues {first!r} and {queue!r} are not counted alike: {step / _MINUTE:g}-minute intervals to {end} "
+                f"and {other_step / _MINUTE:g}-minute intervals to {other_end}; count all in the same intervals to the "
+                "same end, with y empty where it is not known"
             )
 
 
@@ -149,8 +152,13 @@ def _forecast_queue(
 
 
 def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple[str, dict[str, Any]]:
-    """Pick the least error; the simpler one where the gain is under half a percent."""
-    errors = {}
+    """Pick the least Poisson deviance; the simpler one where the gain is under half a percent.
+
+    Least absolute error would favour a forecast that is too low wherever counts are small, as a Poisson count's median
+    lies below its mean; deviance is least at the mean (Gneiting, "Making and evaluating point forecasts", JASA 106,
+    2011, doi:10.1198/jasa.2011.r10138), and staffing needs the mean.
+    """
+    errors, deviances = {}, {}
     # Early origins are too early for some models: only where all were tried are their errors alike.
     tried = [{r.origin for r in rolled if r.model == name} for name in names]
     common = set.intersection(*(t for t in tried if t)) if any(tried) else set()
@@ -159,6 +167,7 @@ def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple
         total = sum(float(np.nansum(r.y)) for r in runs)
         if total > 0:
             errors[name] = sum(float(np.nansum(np.abs(r.y - r.mean))) for r in runs) / total
+            deviances[name] = sum(_deviance(r.y, r.mean) for r in runs)
     notes: list[str] = []
     if not errors:
         simple = [n for n in names if make(n).min_days <= 7] or ["mean_4"]
@@ -168,9 +177,9 @@ def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple
         )
         notes.append(f"{reason}; {chosen} taken")
         return chosen, {"model": chosen, "wape": None, "candidates": {}, "origins": 0, "horizon": None, "notes": notes}
-    chosen = min(errors, key=lambda n: errors[n])
+    chosen = min(deviances, key=lambda n: deviances[n])
     for name in MODELS:
-        if name in errors and errors[name] <= errors[chosen] * (1 + _WORTH_IT):
+        if name in deviances and deviances[name] <= deviances[chosen] * (1 + _WORTH_IT):
             chosen = name
             break
     runs = [r for r in rolled if r.model == chosen]
@@ -182,6 +191,13 @@ def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple
         "horizon": f"{runs[0].days:g}d",
         "notes": notes,
     }
+
+
+def _deviance(y: Floats, mean: Floats) -> float:
+    """Poisson deviance of counts around a forecast; a forecast of nothing counts as a little, not as impossible."""
+    known = ~np.isnan(y)
+    y, f = y[known], np.maximum(mean[known], _LEAST_MEAN)
+    return float(2 * (special.xlogy(y, y / f) - y + f).sum())
 
 
 def _recent_aht(rows: pd.DataFrame) -> float:

@@ -110,8 +110,6 @@ def as_series(series: pd.DataFrame) -> pd.DataFrame:
     """
     frame = series if "unique_id" in series else series.assign(unique_id="all")
     frame = SERIES.check(frame).sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
-    if np.isinf(frame["y"].to_numpy()).any():
-        raise InputError("is infinite; give the number of tickets, or nothing where it is not known", column="y")
     parts = [_even(str(queue), rows) for queue, rows in frame.groupby("unique_id", sort=False)]
     return pd.concat(parts, ignore_index=True)
 
@@ -121,7 +119,7 @@ def _even(queue: str, rows: pd.DataFrame) -> pd.DataFrame:
     if len(ds) < 2:
         raise InputError(f"queue {queue!r} has a single interval: nothing can be learnt from that")
     steps = ds[1:] - ds[:-1]
-    step = steps.min()
+    step = steps.sort_values()[len(steps) // 2]  # the usual one: rows may be missing, and one may be off
     minutes = step / pd.Timedelta(minutes=1)
     if minutes not in INTERVAL_MINUTES:
         raise bad_value("interval", f"{minutes:g} min", f"15, 30 or 60 minutes (queue {queue!r})")

@@ -97,9 +97,8 @@ def render(plan: Plan, *, source: str) -> str:
         levers=levers(plan, summary),
         queues=[_queue(plan, queue, counts[:, k, :]) for k, queue in enumerate(plan.demand.queues)],
         kpi=None if plan.kpi is None else table(plan.kpi, _KPI),
-        utilization=None
-        if plan.utilization is None
-        else table(plan.utilization.iloc[::-1], _utilization_columns(plan)),
+        team=None if plan.utilization is None else table(plan.utilization.iloc[-1:], _utilization_columns(plan)),
+        agents=None if plan.utilization is None else table(plan.utilization.iloc[:-1], _utilization_columns(plan)),
         notes=plan.intake.notes,
     )
 

@@ -94,7 +94,8 @@ def demand_plot(demand: Demand, paths: npt.NDArray[np.float64], history: pd.Data
         middle = pd.DatetimeIndex(unique) + pd.Timedelta(hours=12)
         q05, q25, q75, q95 = np.quantile(totals, (0.05, 0.25, 0.75, 0.95), axis=0)
         busy = mean > 0  # a closed day is no forecast of nothing
-        middle, mean, q05, q25, q75, q95 = (values[busy] for values in (middle, mean, q05, q25, q75, q95))
+        middle, mean = middle[busy], mean[busy]
+        q05, q25, q75, q95 = q05[busy], q25[busy], q75[busy], q95[busy]
         axes.vlines(middle, q05, q95, color=_BLUE, alpha=0.25, linewidth=7, label="90 % of futures")
         axes.vlines(middle, q25, q75, color=_BLUE, alpha=0.45, linewidth=7, label="50 % of futures")
         axes.plot(middle, mean, "o", color=_BLUE, markersize=3.5, label="forecast")

@@ -39,6 +39,7 @@ def backlog(log: TicketLog, at: pd.DatetimeIndex) -> pd.DataFrame:
     parts = []
     for queue, rows in frame.groupby("queue"):
         offered, first, closed = (_seconds(c.loc[rows.index]) for c in (frame["offered_at"], answered, resolved))
+        first, closed = np.maximum(first, offered), np.maximum(closed, offered)  # nobody leaves before he comes
         instants = _seconds(pd.Series(at))
         came = np.searchsorted(np.sort(offered), instants, side="right")
         parts.append(

@@ -44,7 +44,9 @@ def open_seconds(start: pd.Series, end: pd.Series, calendar: Calendar) -> npt.ND
         out[known] = (end - start).dt.total_seconds().to_numpy()[known]
         return out
     first, last = start[known].min(), end[known].max()
-    grid = interval_grid(min(first, last), max(first, last), _GRID_MINUTES, calendar.zone)
+    # A little later than the last, for the grid between a midnight and itself has no interval.
+    latest = max(first, last) + pd.Timedelta(minutes=1)
+    grid = interval_grid(min(first, last), latest, _GRID_MINUTES, calendar.zone)
     edges = grid.append(pd.DatetimeIndex([grid[-1] + pd.Timedelta(minutes=_GRID_MINUTES)]))
     elapsed = np.concatenate([[0.0], np.cumsum(calendar.is_open(grid) * _GRID_MINUTES * 60.0)])
     at = _epoch_s(pd.DatetimeIndex(edges))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import Calendar, Target, bad_value
@@ -19,6 +20,7 @@ _WEEKDAY_NAMES = ("1 Mon", "2 Tue", "3 Wed", "4 Thu", "5 Fri", "6 Sat", "7 Sun")
 _DEFAULT_TARGET_S = 60.0
 
 Clock = Literal["business", "calendar"]
+Flags = npt.NDArray[np.bool_]
 
 
 def response_times(log: TicketLog, calendars: Mapping[str, Calendar], *, clock: Clock = "business") -> pd.DataFrame:
@@ -51,8 +53,9 @@ def response_times(log: TicketLog, calendars: Mapping[str, Calendar], *, clock: 
     for queue, rows in frame.groupby("queue", sort=False).indices.items():
         calendar = calendars[str(queue)] if clock == "business" else Calendar(zone=log.zone)
         offered = frame["offered_at"].iloc[rows]
-        columns["frt_s"][rows] = open_seconds(offered, answered.iloc[rows], calendar)
-        columns["waited_s"][rows] = open_seconds(offered, left.iloc[rows], calendar)
+        # Two clocks can put a reply a second before the hand-over: that is no time, not less.
+        columns["frt_s"][rows] = np.maximum(open_seconds(offered, answered.iloc[rows], calendar), 0.0)
+        columns["waited_s"][rows] = np.maximum(open_seconds(offered, left.iloc[rows], calendar), 0.0)
         columns["resolution_s"][rows] = open_seconds(frame["created_at"].iloc[rows], resolved.iloc[rows], calendar)
     return frame.assign(**columns)
 
@@ -83,10 +86,11 @@ def kpis(
     Returns
     -------
     DataFrame
-        The cuts' columns, then ``volume`` (conversations), ``offered`` (sought an agent), ``bot_share`` (the others'
-        share), ``answered``, ``abandoned``, ``unanswered`` (still waiting at the log's end), ``frt_mean_s``,
-        ``frt_p50_s``, ``frt_p90_s``, ``frt_p95_s``, ``frt_p99_s`` (of the answered), ``frt_within`` (share of the
-        offered answered within the threshold; who left or still waits longer than it is a miss, who waits shorter is
+        The cuts' columns, then ``volume`` (conversations), ``offered`` (sought an agent), ``bot_share`` (share of
+        those who did not), ``answered`` (by its time or, lacking that, its outcome), ``abandoned``, ``unanswered``
+        (still waiting at the log's end), ``frt_mean_s``, ``frt_p50_s``, ``frt_p90_s``, ``frt_p95_s``, ``frt_p99_s``
+        (of those answered at a known time), ``frt_within`` (share of the offered answered within the threshold; who
+        left or still waits longer than it is a miss; who waits shorter, or was answered at an unknown time, is
         undecided and left out), ``art_mean_s``, ``art_p95_s`` (created → resolved), ``aht_s``, ``reopened_share``,
         ``csat`` (share of 4 and 5 among answers) and ``csat_answers``.
 
@@ -106,14 +110,14 @@ def kpis(
     everything = _with_cuts(log.frame, "created_at", cuts)
     offered = _with_cuts(timed, "offered_at", cuts)
     if not cuts:
-        return _summary(everything, offered, threshold).to_frame().T.convert_dtypes()
+        return pd.DataFrame([_summary(everything, offered, threshold)])
     volumes = dict(iter(everything.groupby(cuts, dropna=False, sort=True)))
     groups = dict(iter(offered.groupby(cuts, dropna=False, sort=True)))
     rows = []
-    for key in sorted(volumes.keys() | groups.keys(), key=str):
+    for key in sorted(volumes.keys() | groups.keys()):
         row = _summary(volumes.get(key, everything.iloc[:0]), groups.get(key, offered.iloc[:0]), threshold)
-        rows.append(pd.concat([pd.Series(dict(zip(cuts, key, strict=True))), row]))
-    return pd.DataFrame(rows).reset_index(drop=True).infer_objects()
+        rows.append(dict(zip(cuts, key, strict=True)) | row)
+    return pd.DataFrame(rows)
 
 
 def _with_cuts(frame: pd.DataFrame, time: str, cuts: Sequence[str]) -> pd.DataFrame:
@@ -123,11 +127,11 @@ def _with_cuts(frame: pd.DataFrame, time: str, cuts: Sequence[str]) -> pd.DataFr
         if cut == "hour":
             made[cut] = local.dt.hour
         elif cut == "weekday":
-            made[cut] = local.dt.dayofweek.map(dict(enumerate(_WEEKDAY_NAMES)))
+            made[cut] = local.dt.day_of_week.map(dict(enumerate(_WEEKDAY_NAMES)))
         elif cut == "day":
             made[cut] = local.dt.strftime("%Y-%m-%d")
         elif cut == "week":
-            made[cut] = (local.dt.normalize() - pd.to_timedelta(local.dt.dayofweek, unit="D")).dt.strftime("%Y-%m-%d")
+            made[cut] = (local.dt.normalize() - pd.to_timedelta(local.dt.day_of_week, unit="D")).dt.strftime("%Y-%m-%d")
         elif cut == "month":
             made[cut] = local.dt.strftime("%Y-%m")
         else:
@@ -135,41 +139,50 @@ def _with_cuts(frame: pd.DataFrame, time: str, cuts: Sequence[str]) -> pd.DataFr
     return frame.assign(**made)
 
 
-def _summary(everything: pd.DataFrame, offered: pd.DataFrame, threshold: float) -> pd.Series:
+def _summary(everything: pd.DataFrame, offered: pd.DataFrame, threshold: float) -> dict[str, float]:
     frt = offered["frt_s"].to_numpy()
-    answered = ~np.isnan(frt)
-    gone = np.zeros(len(offered), dtype=bool)
-    if "resolved_at" in offered:
-        gone |= offered["resolved_at"].notna().to_numpy() & ~answered
-    if "outcome" in offered:
-        gone |= (offered["outcome"] == "abandoned").fillna(False).to_numpy(dtype=bool) & ~answered
-    within = int((frt[answered] <= threshold).sum())
-    undecided = int((~answered & ~gone & (offered["waited_s"].to_numpy() <= threshold)).sum())
-    decided = len(offered) - undecided
-    quantiles = np.quantile(frt[answered], (0.5, 0.9, 0.95, 0.99)) if answered.any() else np.full(4, np.nan)
+    timed, answered, gone = _fates(offered)
+    within = int((frt[timed] <= threshold).sum())
+    early = ~answered & ~gone & (offered["waited_s"].to_numpy() <= threshold)
+    decided = len(offered) - int((early | (answered & ~timed)).sum())
+    quantiles = np.quantile(frt[timed], (0.5, 0.9, 0.95, 0.99)) if timed.any() else np.full(4, np.nan)
     resolution = offered["resolution_s"].dropna().to_numpy()
     handle = offered["handle_s"].dropna() if "handle_s" in offered else pd.Series(dtype=float)
     ratings = offered["csat"].dropna() if "csat" in offered else pd.Series(dtype=float)
     reopens = offered["reopens"].fillna(0) if "reopens" in offered else pd.Series(dtype=float)
-    return pd.Series(
-        {
-            "volume": len(everything),
-            "offered": len(offered),
-            "bot_share": 1 - len(offered) / len(everything) if len(everything) else np.nan,
-            "answered": int(answered.sum()),
-            "abandoned": int(gone.sum()),
-            "unanswered": int((~answered & ~gone).sum()),
-            "frt_mean_s": float(frt[answered].mean()) if answered.any() else np.nan,
-            "frt_p50_s": quantiles[0],
-            "frt_p90_s": quantiles[1],
-            "frt_p95_s": quantiles[2],
-            "frt_p99_s": quantiles[3],
-            "frt_within": within / decided if decided else np.nan,
-            "art_mean_s": float(resolution.mean()) if len(resolution) else np.nan,
-            "art_p95_s": float(np.quantile(resolution, 0.95)) if len(resolution) else np.nan,
-            "aht_s": float(handle.mean()) if len(handle) else np.nan,
-            "reopened_share": float((reopens > 0).mean()) if len(reopens) else np.nan,
-            "csat": float((ratings >= 4).mean()) if len(ratings) else np.nan,
-            "csat_answers": len(ratings),
-        }
-    )
+    return {
+        "volume": len(everything),
+        "offered": len(offered),
+        "bot_share": float(everything["offered_at"].isna().mean()) if len(everything) else np.nan,
+        "answered": int(answered.sum()),
+        "abandoned": int(gone.sum()),
+        "unanswered": int((~answered & ~gone).sum()),
+        "frt_mean_s": float(frt[timed].mean()) if timed.any() else np.nan,
+        "frt_p50_s": float(quantiles[0]),
+        "frt_p90_s": float(quantiles[1]),
+        "frt_p95_s": float(quantiles[2]),
+        "frt_p99_s": float(quantiles[3]),
+        "frt_within": within / decided if decided else np.nan,
+        "art_mean_s": float(resolution.mean()) if len(resolution) else np.nan,
+        "art_p95_s": float(np.quantile(resolution, 0.95)) if len(resolution) else np.nan,
+        "aht_s": float(handle.mean()) if len(handle) else np.nan,
+        "reopened_share": float((reopens > 0).mean()) if len(reopens) else np.nan,
+        "csat": float((ratings >= 4).mean()) if len(ratings) else np.nan,
+        "csat_answers": len(ratings),
+    }
+
+
+def _fates(offered: pd.DataFrame) -> tuple[Flags, Flags, Flags]:
+    """Answered at a known time, answered, and gone without an answer."""
+    timed = ~np.isnan(offered["frt_s"].to_numpy())
+    nobody = np.zeros(len(offered), dtype=np.bool_)
+    ended = offered["resolved_at"].notna().to_numpy() if "resolved_at" in offered else nobody
+    said = {
+        fate: (offered["outcome"] == fate).fillna(False).to_numpy(dtype=np.bool_) if "outcome" in offered else nobody
+        for fate in ("answered", "abandoned")
+    }
+    answered = timed | said["answered"]
+    if "first_response_at" not in offered:
+        # The help desk keeps no such time, so its absence says nothing: what was resolved was answered.
+        answered = answered | (ended & ~said["abandoned"])
+    return timed, answered, ~answered & (ended | said["abandoned"])

@@ -1,0 +1,151 @@
+"""The backtest: its figures by slow loops, and that no forecast sees what comes after its origin."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from forecast_series import BERLIN, FAST, frame, grid, poisson, weekly_rate
+
+from staffcast.contracts import Calendar
+from staffcast.forecast import Model, backtest
+from staffcast.forecast import models as lineup
+from staffcast.forecast.rolling import calendars_for, roll
+
+HOURS = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00", "sat": "10:00-14:00"})
+OPEN = Calendar(zone=BERLIN)
+
+
+def rolled(series, *, models=FAST, calendar=HOURS, horizon="7d", origins=3, step="7d"):
+    return roll(
+        series, calendars_for(series, calendar), models=models, horizon=horizon, origins=origins, step=step
+    )  # fmt: skip
+
+
+def forecasts_that_see_the_future(run, series):
+    """Names of models whose forecast from an origin changes when only what came after that origin does."""
+    before, seeing = run(series), set()
+    for origin in {one.origin for one in before}:
+        later = (series["ds"] >= origin).to_numpy()
+        changed = run(series.assign(y=np.where(later, 3 * series["y"] + 50, series["y"])))
+        for one, other in zip(before, changed, strict=True):
+            assert (one.model, one.origin) == (other.model, other.origin)
+            same = np.array_equal(one.mean, other.mean) and one.naive_scale == other.naive_scale
+            if one.origin == origin and not same:
+                seeing.add(one.model)
+    return seeing
+
+
+def test_no_forecast_sees_the_future():
+    """What comes after an origin changes no forecast from it, while closed tickets wait at every origin."""
+    assert forecasts_that_see_the_future(rolled, poisson(70)) == set()
+
+
+def test_a_forecast_that_sees_the_future_is_found(monkeypatch):
+    """A planted model that adds a thousandth of what really comes is caught by the same check, and only it."""
+
+    class Peeking(Model):
+        name = "peeking"
+
+        def __init__(self, series):
+            self.known = series.set_index("ds")["y"]
+
+        def _learn(self, ds, y):
+            self.level = y.mean()
+
+        def _expect(self, ds):
+            return self.level + self.known.reindex(ds).to_numpy() / 1000
+
+    def run(series):
+        monkeypatch.setitem(lineup.MODELS, "peeking", lambda: Peeking(series))
+        return rolled(series, models=("mean_4", "peeking", "glm"))
+
+    assert forecasts_that_see_the_future(run, poisson(70)) == {"peeking"}
+
+
+def test_origins_lie_as_asked():
+    """The last origin lies a horizon before the end, the others a step apart, all at local midnight over a DST day."""
+    ds = grid(84, start="2025-01-27")
+    table = backtest(frame(ds, weekly_rate(ds)), horizon="14d", origins=3, step="7d", models="mean_4", calendar=OPEN)
+    end = pd.Timestamp("2025-04-21", tz=BERLIN)
+    days = [pd.Timestamp(end.date() - pd.Timedelta(days=d)).tz_localize(BERLIN) for d in (28, 21, 14)]
+    assert table["origin"].tolist() == days
+    assert (table["horizon"] == "14d").all()
+
+
+def test_short_histories_are_tested_on_shorter_horizons():
+    """Five weeks cannot be tested 28 days ahead: the table says over how many days they were."""
+    table = backtest(poisson(35), models="mean_4")
+    assert set(table["horizon"]) == {"3d"} or set(table["horizon"]) == {"7d"}
+    assert (table["origin"] > grid(1)[0] + pd.Timedelta(days=13)).all()
+
+
+def test_figures_by_slow_loops():
+    """WAPE, daily WAPE, bias, MASE and pinball of the planner's mean are what loops over the raw counts give."""
+    series = poisson(63, level=6)
+    series["y"] = series["y"].mask(np.random.default_rng(3).random(len(series)) < 0.05)
+    series["y"] = series["y"].mask(series["ds"] > series["ds"].iloc[-1] - pd.Timedelta(hours=30))
+    row = backtest(series, horizon="7d", origins=1, models="mean_4", calendar=OPEN).iloc[0]
+    past = {t: n for t, n in zip(series["ds"], series["y"], strict=True) if t < row["origin"]}
+    coming = [(t, n) for t, n in zip(series["ds"], series["y"], strict=True) if t >= row["origin"] and n == n]
+    f, y = [], []
+    for t, n in coming:
+        same = [past[t - pd.Timedelta(weeks=w)] for w in range(1, 9) if t - pd.Timedelta(weeks=w) in past]
+        f.append(np.mean([v for v in same if v == v][:4]))
+        y.append(n)
+    error = [abs(a - b) for a, b in zip(f, y, strict=True)]
+    assert row["wape"] == pytest.approx(sum(error) / sum(y))
+    assert row["bias"] == pytest.approx((sum(f) - sum(y)) / sum(y))
+    days = {}
+    for (t, n), g in zip(coming, f, strict=True):
+        days[t.date()] = days.get(t.date(), 0.0) + n - g
+    assert row["wape_day"] == pytest.approx(sum(abs(d) for d in days.values()) / sum(y))
+    naive = [abs(n - past[t - pd.Timedelta(weeks=1)]) for t, n in past.items() if t - pd.Timedelta(weeks=1) in past]
+    assert row["mase"] == pytest.approx(np.mean(error) / np.mean([e for e in naive if e == e]))
+
+
+def test_the_floor_is_what_chance_leaves():
+    """``wape_floor`` is the mean absolute deviation of simulated Poisson counts from their own rate."""
+    ds = grid(70)
+    rate = weekly_rate(ds, level=3)
+    row = backtest(frame(ds, rate), horizon="7d", origins=1, models="mean_4", calendar=OPEN).iloc[0]
+    f = rate[:168]
+    draws = np.random.default_rng(2).poisson(f, (4000, 168))
+    assert row["wape"] < 1e-9
+    assert row["wape_floor"] == pytest.approx(np.abs(draws - f).mean() / f.mean(), rel=0.01)
+
+
+def test_pinball_and_coverage_of_a_known_rate():
+    """Where only chance is left, 80 % and 95 % bands cover so many counts, and pinball is that of exact quantiles."""
+    ds = grid(420, start="2024-06-03", zone="UTC")
+    y = np.random.default_rng(5).poisson(25.0, len(ds))
+    table = backtest(frame(ds, y), horizon="28d", origins=8, step="28d", models="glm", calendar=Calendar(zone="UTC"))
+    assert table["coverage_80"].mean() == pytest.approx(0.80, abs=0.02)
+    assert table["coverage_95"].mean() == pytest.approx(0.95, abs=0.012)
+    draws = np.random.default_rng(6).poisson(25.0, 200_000).astype(float)
+    loss = []
+    for q in (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95):
+        at = np.sort(draws)[int(np.ceil(q * len(draws))) - 1]
+        loss.append(np.where(draws >= at, q * (draws - at), (1 - q) * (at - draws)).mean())
+    assert table["pinball"].mean() == pytest.approx(np.mean(loss), rel=0.03)
+    assert abs(table["bias"].mean()) < 0.01
+
+
+def test_only_open_hours_are_judged():
+    """Errors while closed do not count by themselves: they come with the tickets of the next opening."""
+    series = poisson(70)
+    last = series["ds"] >= series["ds"].iloc[-1] - pd.Timedelta(days=6)
+    night = last & (series["ds"].dt.hour == 3)
+    phone = Calendar(zone=BERLIN, week=HOURS.week, closed_arrivals="lost")
+    noisy = series.assign(y=series["y"] + 100 * night)
+    quiet, loud = (
+        [backtest(s, horizon="7d", origins=1, models="mean_4", calendar=c).iloc[0]["wape"] for s in (series, noisy)]
+        for c in (phone, HOURS)
+    )
+    assert quiet[0] == quiet[1]
+    assert loud[1] > 2 * loud[0]
+
+
+def test_progress_counts_every_forecast():
+    """Progress runs to the number of forecasts: origins times models."""
+    seen = []
+    backtest(poisson(60), origins=2, horizon="7d", models=["mean_4", "glm"], progress=lambda *at: seen.append(at))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
