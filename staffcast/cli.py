@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -139,12 +140,11 @@ def _scenario(ctx: click.Context, scenario_file: str | None) -> Scenario:
     return base.with_options(options)
 
 
-def _place(ctx: click.Context, param: click.Parameter, output: str | None) -> str | None:
+def _place(ctx: click.Context, param: click.Parameter, output: str | None, *, folder: bool = False) -> str | None:
     """Refuse a place that cannot be written before the work begins, not after it."""
     if output is None or ctx.resilient_parsing:
         return output
     path = Path(output)
-    folder = param.default is not None  # only the plan's folder has a usual name
     if not folder and not path.name.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq")):
         raise click.BadParameter(f"cannot tell the format of {path.name!r}; end it in .csv, .csv.gz or .parquet")
     try:
@@ -276,8 +276,8 @@ def main() -> None:
 @main.command()
 @click.argument("log", type=click.Path())
 @click.option(
-    "-o", "--output", default="staffcast-plan", show_default=True, type=click.Path(), callback=_place,
-    help="Folder for the plan.",
+    "-o", "--output", default="staffcast-plan", show_default=True, type=click.Path(),
+    callback=partial(_place, folder=True), help="Folder for the plan.",
 )  # fmt: skip
 @click.option("--roster", type=click.Path(), help="Who was on duty when: agent, start, end, state.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version.")
@@ -421,14 +421,16 @@ def simulate(
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.plan import take_in
-    from staffcast.playing import play
+    from staffcast.playing import agents_on_grid, play, require_judgeable
     from staffcast.report import as_json as json_text
     from staffcast.report import print_frame
     from staffcast.staffing import read_demand
 
     scenario = _scenario(ctx, scenario_file)
     wanted = read_demand(demand, scenario)
+    require_judgeable(scenario, wanted.queues)
     plan_table = read_table(requirement, REQUIREMENT, zone=scenario.zone)
+    agents_on_grid(plan_table, wanted, file=requirement)
     facts = take_in(log, scenario).facts if log else None
     with _progress(quiet) as progress:
         played = play(

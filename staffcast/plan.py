@@ -16,7 +16,7 @@ import pandas as pd
 from staffcast.calendars import calendars_for_log
 from staffcast.contracts import Calendar, InputError
 from staffcast.forecast import Demand, forecast
-from staffcast.playing import Played, play
+from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
 from staffcast.staffing import apply_what_if, require_handle_times, staff, with_handle_times
 from staffcast.tickets import IntervalLog, TicketLog, count, read_log
@@ -110,9 +110,11 @@ def make_plan(
         With what to mend.
     """
     scenario = scenario if scenario is not None else Scenario()
+    # All that can be refused is looked at before the minutes of work begin.
+    on_duty = None if roster is None else read_roster(roster, zone=scenario.zone)
     intake = take_in(source, scenario)
-    if isinstance(intake.log, IntervalLog) or "handle_s" not in intake.log.frame:
-        require_handle_times(intake.series, scenario)
+    require_judgeable(scenario, intake.calendars)
+    require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)
     requirement = staff(demand, scenario)
     played = play(
@@ -121,9 +123,8 @@ def make_plan(
     kpi = used = None
     if isinstance(intake.log, TicketLog):
         kpi = kpis(planned(intake.log, intake.calendars), intake.calendars, by=["queue"], target=scenario.rules.frt)
-    if roster is not None:
-        log = intake.log if isinstance(intake.log, TicketLog) else None
-        used = utilization(read_roster(roster, zone=scenario.zone), log)
+    if on_duty is not None:
+        used = utilization(on_duty, intake.log if isinstance(intake.log, TicketLog) else None)
     return Plan(
         scenario=scenario, intake=intake, demand=demand, requirement=requirement, played=played, kpi=kpi,
         utilization=used,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,11 @@ from staffcast.scenario import Scenario
 from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
 from staffcast.utilization import QueueFacts
 
-__all__ = ["Played", "play"]
+__all__ = ["Played", "agents_on_grid", "play", "require_judgeable"]
 
 Progress = Callable[[int, int], None]
+
+_PERCENTILES = (50, 90, 95, 99)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Played:
     summary : DataFrame
         One row per queue: the whole span in one record, ``target``, ``target_value`` (the figure that the target is
         about) and ``verdict``: ``met`` or ``missed`` over all tickets, ``open`` where the target lies within the
-        95 % interval of the simulated figure.
+        95 % interval of the simulated figure or no ticket came.
     by_priority : DataFrame
         The same by queue and priority, most urgent first, where a queue has several.
     """
@@ -78,9 +82,11 @@ def play(
     Raises
     ------
     InputError
-        The plan does not cover the demand's queues and intervals.
+        The plan does not cover the demand's queues and intervals, or has another grid; a target is about a percentile
+        that the simulation does not report.
     """
-    plan = REQUIREMENT.check(requirement)
+    require_judgeable(scenario, demand.queues)
+    agents = agents_on_grid(requirement, demand)
     rates = demand.sample(scenario.replications, of="rates")
     ds, minutes = demand.ds, demand.minutes
     edges = np.arange(len(ds) + 1, dtype=np.float64) * (minutes * 60)
@@ -92,7 +98,7 @@ def play(
         arrivals = _arrivals(edges, rates[:, k, :], table, minutes)
         outcome = simulate(
             arrivals,
-            Staffing.steps(edges, _agents(plan, queue, ds)),
+            Staffing.steps(edges, agents[queue]),
             _service(table, known),
             patience=None if rules.patience_s is None else Patience.exponential(rules.patience_s),
             priorities=known.priority_shares or None,
@@ -125,6 +131,29 @@ def play(
     )
 
 
+def require_judgeable(scenario: Scenario, queues: Iterable[str]) -> None:
+    """Check that the simulation reports the figure that each queue's target is about.
+
+    Raises
+    ------
+    InputError
+        A target for another percentile.
+    """
+    for queue in queues:
+        target = scenario.for_queue(queue).frt
+        if target.kind == "percentile" and _percentile(target) not in map(str, _PERCENTILES):
+            known = ", ".join(f"p{p}" for p in _PERCENTILES[:-1])
+            raise InputError(
+                f"queue {queue!r} has the target {target}, but the simulation reports {known} and "
+                f"p{_PERCENTILES[-1]}, not p{_percentile(target)}; choose one of them, or write it as a share: "
+                f'"{_percentile(target)}% in {target.seconds:g}s"'
+            )
+
+
+def _percentile(target: Target) -> str:
+    return f"{100 * target.level:g}"
+
+
 def _arrivals(edges: npt.NDArray[np.float64], paths: npt.NDArray[Any], table: pd.DataFrame, minutes: int) -> Arrivals:
     mean, carried = table["mean"].to_numpy(), table["carried"].to_numpy()
     # What waits at opening comes at once, the rest through the interval; both share the sampled busyness.
@@ -132,17 +161,56 @@ def _arrivals(edges: npt.NDArray[np.float64], paths: npt.NDArray[Any], table: pd
     return Arrivals.piecewise(edges, paths * (1 - share) * 60 / minutes, lumps=paths * share)
 
 
-def _agents(plan: pd.DataFrame, queue: str, ds: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+def agents_on_grid(
+    requirement: pd.DataFrame, demand: Demand, *, file: str | Path | None = None
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Agents of a plan in each interval of the demand.
+
+    Parameters
+    ----------
+    requirement : DataFrame
+        The requirement table, edited or not.
+    demand : Demand
+        What it is to be played against.
+    file : path, optional
+        Where the plan was read from; named in errors.
+
+    Returns
+    -------
+    dict of queue to ndarray
+
+    Raises
+    ------
+    InputError
+        The plan breaks its contract, does not cover the demand's queues and intervals, or has another grid.
+    """
+    plan = REQUIREMENT.check(requirement, file=file)
+    return {queue: _agents(plan, queue, demand.ds, demand.minutes, file) for queue in demand.queues}
+
+
+def _agents(
+    plan: pd.DataFrame, queue: str, ds: pd.DatetimeIndex, minutes: int, file: str | Path | None
+) -> npt.NDArray[np.int64]:
     own = plan[plan["unique_id"] == queue]
     if own.empty:
         found = ", ".join(sorted(set(plan["unique_id"])))
-        raise InputError(f"the plan has no rows for queue {queue!r}; its queues are {found}")
+        raise InputError(f"the plan has no rows for queue {queue!r}; its queues are {found}", file=file)
+    # Rows between the demand's instants would be passed over in silence; rows outside its span are not asked for.
+    within = own["ds"].between(ds[0], ds[-1] + pd.Timedelta(minutes=minutes), inclusive="left")
+    between = own.loc[within & ~own["ds"].isin(ds), "ds"]
+    if len(between):
+        raise InputError(
+            f"the plan for queue {queue!r} is on another grid than the demand, which has {minutes}-minute intervals: "
+            f"{len(between)} rows lie between them, the first at {between.iloc[0].isoformat()}; staff this demand "
+            "again, or count and forecast with the plan's interval", file=file,
+        )  # fmt: skip
     agents = own.set_index("ds")["agents"].reindex(ds)
     if agents.isna().any():
         first = ds[int(np.flatnonzero(agents.isna())[0])]
         raise InputError(
             f"the plan for queue {queue!r} does not cover the demand: {int(agents.isna().sum())} intervals are "
-            f"missing, the first at {first.isoformat()}; give every interval a row, with 0 agents while closed"
+            f"missing, the first at {first.isoformat()}; give every interval a row, with 0 agents while closed",
+            file=file,
         )
     return agents.to_numpy().astype(np.int64)
 
@@ -154,6 +222,8 @@ def _service(table: pd.DataFrame, known: QueueFacts) -> Service:
 
 def _judge(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
     """The simulated figure that the target is about, and whether it is met beyond the simulation's own doubt."""
+    if not summary["offered"] > 0:
+        return math.nan, "open"
     if target.kind == "share":
         value, low, high = (summary[f"service_level{end}"] for end in ("", "_low", "_high"))
         doubt = low < target.level <= high
@@ -162,11 +232,7 @@ def _judge(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
         value, margin = summary["frt_mean_s"], 1.96 * summary["frt_mean_s_se"]
         doubt = abs(value - target.seconds) < margin
         return value, "open" if doubt else ("met" if value <= target.seconds else "missed")
-    name = f"frt_p{100 * target.level:g}_s"
-    if name not in summary:
-        raise InputError(
-            f"the simulation reports p50, p90, p95 and p99, not p{100 * target.level:g}; choose one of them"
-        )
+    name = f"frt_p{_percentile(target)}_s"
     return summary[name], "met" if summary[name] <= target.seconds else "missed"
 
 
