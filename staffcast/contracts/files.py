@@ -70,6 +70,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
             if not head.strip():
                 raise InputError("the file is empty; export it again", file=path)
             encoding = _encoding(head)
+            if b"\0" in head and encoding != "utf-16":
+                raise InputError("is not a text table; export CSV or Parquet", file=path)
             try:
                 return _parse(io.BytesIO(head + stream.read()), encoding, path)
             except UnicodeDecodeError:
@@ -100,8 +102,6 @@ def _parse(stream: IO[bytes], encoding: str, path: Path) -> pd.DataFrame:
         raise InputError("the file is empty; export it again", file=path) from error
     except (pd.errors.ParserError, csv.Error) as error:
         raise InputError(f"is not a table: {_first_line(error)}; check quotes and delimiters", file=path) from error
-    if "\x00" in "".join(map(str, frame.columns)):
-        raise InputError("is not a text table; export CSV or Parquet", file=path)
     return frame.rename(columns=lambda name: str(name).strip())
 
 
