@@ -71,7 +71,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
                 raise InputError("the file is empty; export it again", file=path)
             encoding = _encoding(head)
             if b"\0" in head and encoding != "utf-16":
-                raise InputError("is not a text table; export CSV or Parquet", file=path)
+                raise InputError("is not a text table (not text: it has NUL bytes); export CSV or Parquet", file=path)
             try:
                 return _parse(io.BytesIO(head + stream.read()), encoding, path)
             except UnicodeDecodeError:
