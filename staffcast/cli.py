@@ -465,20 +465,24 @@ def _short(summary: pd.DataFrame) -> pd.DataFrame:
 @click.option("--clock", type=click.Choice(["business", "calendar"]), default="business", show_default=True,
               help="Whether closed hours count in response times.")  # fmt: skip
 @click.option("--roster", type=click.Path(), help="Who was on duty when; prints utilization per agent instead.")
+@click.option("--backlog", "every", metavar="STEP", help="Print the backlog every 1h, 1d … instead.")
 @_options(_LOG, _STAFF)
 @_output
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 @click.pass_context
 def kpi(
     ctx: click.Context, log: str, by: str, clock: Literal["business", "calendar"], roster: str | None,
-    scenario_file: str | None, output: str | None, as_json: bool, quiet: bool,
+    every: str | None, scenario_file: str | None, output: str | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Measure a ticket LOG: volume, first response, resolution, handle time, backlog; with a roster, utilization."""
-    from staffcast.plan import kpi_table
+    """Measure a ticket LOG: volume, first response, resolution, handle time; the backlog; utilization."""
+    from staffcast.plan import backlog_table, kpi_table
 
     scenario = _scenario(ctx, scenario_file)
-    cuts = [part.strip() for part in by.split(",") if part.strip()]
-    table, notes = kpi_table(log, scenario, by=cuts, clock=clock, roster=roster)
+    if every is not None:
+        table, notes = backlog_table(log, scenario, every=every)
+    else:
+        cuts = [part.strip() for part in by.split(",") if part.strip()]
+        table, notes = kpi_table(log, scenario, by=cuts, clock=clock, roster=roster)
     if not quiet:
         for note in notes:
             click.echo(f"note: {note}", err=True)

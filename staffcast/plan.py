@@ -14,15 +14,15 @@ from typing import Literal
 import pandas as pd
 
 from staffcast.calendars import calendars_for_log
-from staffcast.contracts import Calendar, InputError
+from staffcast.contracts import Calendar, InputError, bad_value, parse_duration_s
 from staffcast.forecast import Demand, forecast
 from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
 from staffcast.staffing import apply_what_if, require_handle_times, staff, with_handle_times
 from staffcast.tickets import IntervalLog, TicketLog, count, read_log
-from staffcast.utilization import QueueFacts, kpis, measure, read_roster, utilization
+from staffcast.utilization import QueueFacts, backlog, kpis, measure, read_roster, utilization
 
-__all__ = ["Intake", "Plan", "make_plan", "predict", "take_in"]
+__all__ = ["Intake", "Plan", "backlog_table", "kpi_table", "make_plan", "predict", "take_in"]
 
 _FEWEST_TICKETS = 20
 
@@ -183,6 +183,34 @@ def kpi_table(
     if roster is not None:
         return utilization(read_roster(roster, zone=scenario.zone), log), intake.notes
     return kpis(log, intake.calendars, by=by, target=scenario.rules.frt, clock=clock), intake.notes
+
+
+def backlog_table(
+    source: str | Path | pd.DataFrame, scenario: Scenario, *, every: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Tickets waiting and open over time, from the log's first day to its end; and the notes of the reading.
+
+    Parameters
+    ----------
+    every : str
+        Time between rows: ``"1h"``, ``"1d"`` (local midnights).
+
+    Raises
+    ------
+    InputError
+        An interval file, or a step below a minute.
+    """
+    step = parse_duration_s(every, parameter="every")
+    if step < 60:
+        raise bad_value("every", every, "at least 1m")
+    intake = take_in(source, scenario)
+    if not isinstance(intake.log, TicketLog):
+        raise InputError("has counts per interval, no tickets: a backlog needs a ticket log", file=_path(source))
+    ds = intake.series["ds"]
+    last = ds.max() + pd.Timedelta(minutes=scenario.interval_minutes)
+    local = pd.date_range(ds.min().tz_localize(None), last.tz_localize(None), freq=pd.Timedelta(seconds=step))
+    at = local.tz_localize(intake.log.zone, ambiguous=True, nonexistent="shift_forward").unique()
+    return backlog(planned(intake.log, intake.calendars), at), intake.notes
 
 
 def planned(log: TicketLog, calendars: Mapping[str, Calendar]) -> TicketLog:

@@ -11,7 +11,8 @@ from scipy import special
 
 from staffcast.contracts import Calendar, InputError
 from staffcast.forecast.base import Floats
-from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
+from staffcast.forecast.demand import QUANTILES, Demand
+from staffcast.forecast.horizon import parse_days
 from staffcast.forecast.models import MODELS, make, resolve
 from staffcast.forecast.rolling import (
     Calendars,
@@ -19,12 +20,9 @@ from staffcast.forecast.rolling import (
     Rolled,
     as_series,
     calendars_for,
-    horizon_grid,
-    parse_days,
     roll,
     score,
     spread_of,
-    waiting_since_close,
 )
 from staffcast.forecast.uncertainty import learn_spread
 
@@ -84,7 +82,7 @@ def forecast(
     frame = as_series(series)
     calendars = calendars_for(frame, calendar)
     names = resolve(model)
-    days = parse_days(horizon, parameter="horizon")
+    parse_days(horizon, parameter="horizon")
     for q in quantiles:
         if not 0 < q < 1:
             raise InputError(f"`quantiles` must lie in (0, 1), got {q!r}; write 5 % as 0.05")
@@ -96,7 +94,7 @@ def forecast(
     parts, why = [], {}
     for queue, rows in frame.groupby("unique_id", sort=False):
         part, reasons = _forecast_queue(
-            str(queue), rows.reset_index(drop=True), calendars[str(queue)], names, days, quantiles,
+            str(queue), rows.reset_index(drop=True), calendars[str(queue)], names, horizon, quantiles,
             [r for r in rolled if r.unique_id == queue],
         )  # fmt: skip
         parts.append(part)
@@ -124,19 +122,13 @@ def _forecast_queue(
     rows: pd.DataFrame,
     calendar: Calendar,
     names: Sequence[str],
-    days: float,
+    horizon: str,
     quantiles: Sequence[float],
     rolled: Sequence[Rolled],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    past = rows[["ds", "y"]]
-    if not past["y"].notna().any() or not np.nansum(past["y"]) > 0:
+    if not np.nansum(rows["y"]) > 0:
         raise InputError(f"queue {queue!r} has no tickets to learn from; leave it out")
     chosen, reasons = _choose(queue, names, rolled)
-    ds = pd.DatetimeIndex(past["ds"])
-    minutes = int((ds[1] - ds[0]) / pd.Timedelta(minutes=1))
-    future = horizon_grid(ds[-1] + pd.Timedelta(minutes=minutes), days, minutes, calendar)
-    fitted = make(chosen).fit(past, calendar)
-    mean, carried = calendar.fold(fitted.predict(future), future, waiting=waiting_since_close(past, calendar))
     runs = [r for r in rolled if r.model == chosen]
     if runs:
         spread = spread_of(runs)
@@ -144,11 +136,8 @@ def _forecast_queue(
         spread = learn_spread(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         reasons["notes"].append("too short for a backtest: the uncertainty is a rule of thumb (25 %)")
     reasons |= {"rate_cv": spread.rate_cv, "share_level": spread.share_level, "share_day": spread.share_day}
-    table = demand_rows(
-        queue, future, opened=calendar.is_open(future), mean=mean, carried=carried, aht_s=_recent_aht(rows),
-        uncertainty=(spread.rate_cv, spread.share_level, spread.share_day), quantiles=quantiles,
-    )  # fmt: skip
-    return table, reasons
+    demand = make(chosen).fit(rows, calendar).predict(horizon, spread=spread, quantiles=quantiles)
+    return demand.frame.assign(aht_s=_recent_aht(rows)), reasons
 
 
 def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple[str, dict[str, Any]]:

@@ -11,14 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from staffcast.contracts import INTERVAL_MINUTES, SERIES, Calendar, InputError, bad_value, parse_duration_s
+from staffcast.contracts import INTERVAL_MINUTES, SERIES, Calendar, InputError, bad_value
 from staffcast.executor import map_chunks
 from staffcast.forecast.base import Floats
 from staffcast.forecast.demand import QUANTILES, count_quantiles
+from staffcast.forecast.horizon import horizon_grid, parse_days, waiting_since_close
 from staffcast.forecast.models import DEFAULT, make, resolve
 from staffcast.forecast.uncertainty import Spread, learn_spread
 
-__all__ = ["Rolled", "backtest", "calendars_for", "horizon_grid", "parse_days", "roll", "score"]
+__all__ = ["Rolled", "backtest", "calendars_for", "roll", "score", "spread_of"]
 
 _LEAST_HISTORY_DAYS = 14
 _FALLBACK_DAYS = (28, 14, 7, 3, 1)
@@ -149,28 +150,6 @@ def calendars_for(series: pd.DataFrame, calendar: Calendars) -> dict[str, Calend
     return {q: calendar[q] for q in queues}
 
 
-def parse_days(text: str, *, parameter: str) -> float:
-    """Days in a duration such as ``"28d"`` or ``"12h"``.
-
-    Raises
-    ------
-    InputError
-        Not above 0, or more than a year.
-    """
-    days = parse_duration_s(text, parameter=parameter) / 86400
-    if not 0 < days <= 366:
-        raise bad_value(parameter, text, "above 0 and at most 366 days")
-    return days
-
-
-def horizon_grid(start: pd.Timestamp, days: float, minutes: int, calendar: Calendar) -> pd.DatetimeIndex:
-    """Intervals of ``days`` local days from ``start``: four weeks over a DST change stay four weeks of days."""
-    local = start.tz_convert(calendar.zone).tz_localize(None) + pd.Timedelta(days=days)
-    stop = local.tz_localize(calendar.zone, ambiguous=True, nonexistent="shift_forward")
-    stop = stop.tz_convert(start.tzinfo)
-    return pd.date_range(start, stop, freq=f"{minutes}min", inclusive="left", name="ds")
-
-
 def roll(
     series: pd.DataFrame,
     calendars: Mapping[str, Calendar],
@@ -224,7 +203,7 @@ def _roll_one(task: tuple[str, str, pd.DataFrame, Calendar, float, pd.Timestamp]
     ds = horizon_grid(origin.tz_convert(part["ds"].dt.tz), days, minutes, calendar)
     after = part.set_index("ds")["y"].reindex(ds).to_numpy(dtype=float)
     waiting = waiting_since_close(past, calendar)
-    mean, _ = calendar.fold(model.predict(ds), ds, waiting=waiting)
+    mean, _ = calendar.fold(model.expect(ds), ds, waiting=waiting)
     cpu_s = time.process_time() - begin
     y, _ = calendar.fold(after, ds, waiting=waiting)
     opened = calendar.is_open(ds)
@@ -232,14 +211,6 @@ def _roll_one(task: tuple[str, str, pd.DataFrame, Calendar, float, pd.Timestamp]
         unique_id=queue, model=name, origin=origin, days=days, y=y[opened], mean=mean[opened],
         day=calendar.day(ds)[opened].astype(np.int64), naive_scale=_naive_scale(past, calendar, minutes), cpu_s=cpu_s,
     )  # fmt: skip
-
-
-def waiting_since_close(past: pd.DataFrame, calendar: Calendar) -> float:
-    """Arrivals since the queue last closed, which wait for the first opening to come."""
-    opened = np.flatnonzero(calendar.is_open(pd.DatetimeIndex(past["ds"])))
-    if calendar.closed_arrivals == "lost" or not len(opened):
-        return 0.0
-    return float(np.nansum(past["y"].to_numpy(dtype=float)[opened[-1] + 1 :]))
 
 
 def _naive_scale(past: pd.DataFrame, calendar: Calendar, minutes: int) -> float:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -37,11 +38,13 @@ def _plain(value: Any) -> Any:
         return [_plain(row) for row in value.to_dict("records")]
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
+    if value is pd.NA or value is pd.NaT:
+        return None
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     if isinstance(value, str) or value is None or isinstance(value, bool):
         return value
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence | np.ndarray):
         return [_plain(v) for v in value]
     if hasattr(value, "item"):
         return _plain(value.item())

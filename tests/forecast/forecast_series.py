@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from staffcast.forecast.horizon import horizon_grid
 from staffcast.forecast.models import make
-from staffcast.forecast.rolling import horizon_grid
 
 BERLIN = "Europe/Berlin"
 FAST = ("seasonal_naive", "mean_4", "mean_8", "glm")
@@ -42,4 +42,4 @@ def expect(name, series, calendar, *, days=28):
     minutes = int((series["ds"].iloc[1] - series["ds"].iloc[0]) / pd.Timedelta(minutes=1))
     start = series["ds"].iloc[-1] + pd.Timedelta(minutes=minutes)
     ds = horizon_grid(start, days, minutes, calendar)
-    return make(name).fit(series[["ds", "y"]], calendar).predict(ds), ds
+    return make(name).fit(series[["ds", "y"]], calendar).expect(ds), ds

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from staffcast.contracts import DEMAND, Calendar, InputError
 from staffcast.forecast import forecast, models
+from staffcast.forecast.horizon import horizon_grid
 from staffcast.forecast.main import _choose
-from staffcast.forecast.rolling import Rolled, horizon_grid
+from staffcast.forecast.rolling import Rolled
 
 HOURS = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00", "sat": "10:00-14:00"})
 OPEN = Calendar(zone=BERLIN)
@@ -45,7 +46,7 @@ def test_closed_arrivals_that_wait_are_moved_and_not_lost(name):
     series = poisson(84)  # ends at midnight before a Monday, Sunday's tickets waiting
     raw = models.make(name).fit(series, HOURS)
     made = forecast(series, calendar=HOURS, model=name).frame
-    arrivals = raw.predict(pd.DatetimeIndex(made["ds"]))
+    arrivals = raw.expect(pd.DatetimeIndex(made["ds"]))
     last_open = series.index[HOURS.is_open(pd.DatetimeIndex(series["ds"]))][-1]
     waiting, expected, carried = float(series["y"][last_open + 1 :].sum()), [], []
     assert waiting > 50
@@ -63,7 +64,7 @@ def test_closed_arrivals_that_are_lost_are_left_out(name):
     phone = Calendar(zone=BERLIN, week=HOURS.week, closed_arrivals="lost")
     series = poisson(84)
     made = forecast(series, calendar=phone, model=name).frame
-    arrivals = models.make(name).fit(series, phone).predict(pd.DatetimeIndex(made["ds"]))
+    arrivals = models.make(name).fit(series, phone).expect(pd.DatetimeIndex(made["ds"]))
     assert (made["carried"] == 0).all()
     np.testing.assert_allclose(made["mean"], arrivals * made["open"])
 

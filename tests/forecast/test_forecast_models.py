@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffcast.contracts import Calendar, InputError
-from staffcast.forecast import Model, models
+from staffcast.forecast import Model, forecast, models
 
 OPEN = Calendar(zone=BERLIN)
 
@@ -108,7 +108,7 @@ def test_a_model_that_goes_below_zero_is_cut_at_zero():
             return np.linspace(-5, 5, len(ds))
 
     series = poisson(14)
-    mean = Below().fit(series, OPEN).predict(pd.DatetimeIndex(series["ds"]))
+    mean = Below().fit(series, OPEN).expect(pd.DatetimeIndex(series["ds"]))
     assert mean.min() == 0
     assert mean.max() == 5
 
@@ -255,3 +255,19 @@ def test_prophet_on_a_queue_that_fell_silent():
     y = np.where(np.arange(len(ds)) < 24 * 30, 5.0, 0.0)
     mean, _ = expect("prophet", frame(ds, y), OPEN, days=7)
     assert (mean == 0).all()
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_model_alone_predicts_what_the_whole_forecast_does(name):
+    """A model's own ``predict`` gives the mean of ``forecast`` with that model, its quantiles in order around it."""
+    ds = pd.date_range("2025-06-02", periods=8 * 168, freq="h", tz=BERLIN)
+    y = np.random.default_rng(4).poisson(5 + 3 * np.sin(np.arange(len(ds)) * 2 * np.pi / 24) ** 2).astype(float)
+    series = pd.DataFrame({"unique_id": "q", "ds": ds, "y": y})
+    hours = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00"})
+    own = models.make(name).fit(series, hours).predict("7d", seed=3)
+    whole = forecast(series, "7d", calendar=hours, model=name, origins=2, step="7d")
+    np.testing.assert_allclose(own.frame["mean"], whole.frame["mean"])
+    assert own.queues == ["q"]
+    assert (own.frame["q05"] <= own.frame["q50"]).all()
+    assert (own.frame["q50"] <= own.frame["q95"]).all()
+    assert own.sample(3).sum() > 0

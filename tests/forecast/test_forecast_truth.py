@@ -11,7 +11,7 @@ from forecast_series import BERLIN
 
 from staffcast.contracts import Calendar
 from staffcast.forecast import backtest, forecast
-from staffcast.forecast.rolling import waiting_since_close
+from staffcast.forecast.horizon import waiting_since_close
 from staffcast.tickets import count, read_log
 
 DATA = Path(__file__).resolve().parents[2] / "data"
