@@ -74,11 +74,16 @@ def calendars_for_log(
             if own is None:
                 if pooled is None:
                     pooled = _pooled(activity, log.zone, minutes)
-                own, how = pooled, "learnt from all queues together, as this one has too few tickets"
+                own, how = (
+                    pooled,
+                    "learnt from all queues together, as this one has too few tickets"
+                    if len(activity) > 1
+                    else "unknown",
+                )
             calendar = own
         calendar = replace(calendar, closed_arrivals=rules.closed_arrivals, holidays=dict(days))
         calendar, more = _with_holidays(calendar, times, days, scenario.closed_on_holidays)
-        calendars[queue] = calendar
+        calendars[queue] = calendar.closed(scenario.closed_days)
         notes[queue] = (f"hours {how}: {calendar.describe()}", *more)
     return calendars, notes
 

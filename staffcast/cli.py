@@ -131,6 +131,8 @@ def _scenario(ctx: click.Context, scenario_file: str | None) -> Scenario:
             options["columns"] = {**base.columns, **{name: theirs for name, _, theirs in pairs}}
         elif key == "hours" and value not in ("auto", "always"):
             days = [part.strip().partition(" ") for part in value.split(";") if part.strip()]
+            if not days:
+                raise bad_value("hours", value, '"auto", "always" or written as "mon-fri 08:00-18:00; sat 10:00-14:00"')
             options["hours"] = {name: windows for name, _, windows in days}
         elif "." in key:
             table, name = key.split(".")

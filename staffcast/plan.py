@@ -147,7 +147,7 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
     series = count(log, calendars, minutes=scenario.interval_minutes)
     _enough(series, _path(source))
     minutes = pd.Timedelta(minutes=scenario.interval_minutes)
-    facts = measure(log, calendars, series["ds"].max() + minutes)
+    facts = measure(log, calendars, series["ds"].max() + minutes, order=scenario.priority_order)
     notes = [*log.notes, *(f"{queue}: {note}" for queue in calendars for note in how[queue])]
     return Intake(log=log, calendars=calendars, series=series, facts=facts, notes=tuple(notes))
 

@@ -112,6 +112,10 @@ class Scenario:
         Country, with region if wanted: ``"DE"``, ``"DE-BY"``.
     closed_on_holidays : bool or None
         None: as the log shows.
+    closed_days : tuple of date
+        Further days on which every queue is closed.
+    priority_order : tuple of str
+        Priority classes, the most urgent first, where their names do not tell.
     models : str
         ``"auto"``, ``"all"``, or names separated by commas.
     uncertain_rate : bool
@@ -133,6 +137,8 @@ class Scenario:
     skip: tuple[str, ...] = ()
     holidays: str | None = None
     closed_on_holidays: bool | None = None
+    closed_days: tuple[dt.date, ...] = ()
+    priority_order: tuple[str, ...] = ()
     models: str = "auto"
     uncertain_rate: bool = True
     what_if: WhatIf = field(default_factory=WhatIf)
@@ -183,6 +189,8 @@ _SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "skip_queues": ("skip", lambda v: _names("skip_queues", v)),
     "holidays": ("holidays", lambda v: _country(v)),
     "closed_on_holidays": ("closed_on_holidays", lambda v: _flag("closed_on_holidays", v)),
+    "closed_days": ("closed_days", lambda v: _dates("closed_days", v)),
+    "priority_order": ("priority_order", lambda v: _names("priority_order", v)),
     "models": ("models", lambda v: ",".join(_names("models", v))),
     "uncertain_rate": ("uncertain_rate", lambda v: _flag("uncertain_rate", v)),
     "replications": ("replications", lambda v: _whole("replications", v, 1, 100_000)),
@@ -319,6 +327,16 @@ def _country(value: object) -> str | None:
     if not isinstance(value, str) or not value:
         raise bad_value("holidays", value, 'a country such as "DE" or "BR", or with its region "DE-BY"')
     return value
+
+
+def _dates(parameter: str, value: object) -> tuple[dt.date, ...]:
+    legal = 'days: ["2026-12-24", "2026-12-31"]'
+    if not isinstance(value, (list, tuple)):
+        raise bad_value(parameter, value, legal)
+    try:
+        return tuple(v if type(v) is dt.date else dt.date.fromisoformat(str(v)) for v in value)
+    except ValueError:
+        raise bad_value(parameter, value, legal) from None
 
 
 def _names(parameter: str, value: object) -> tuple[str, ...]:

@@ -1,3 +1,5 @@
+import datetime as dt
+
 import pandas as pd
 import pytest
 
@@ -222,3 +224,12 @@ def test_which_queues_are_planned():
     scenario = Scenario().with_options({"queues_only": "a, b", "skip_queues": ["b"]})
     assert [scenario.plans(q) for q in "abc"] == [True, False, False]
     assert Scenario().plans("a")
+
+
+def test_closed_days_and_the_order_of_priorities(write):
+    """Days may be written as TOML dates or as text; the order of priorities keeps its order."""
+    scenario = load_scenario(write('closed_days = [2026-12-24, "2026-12-31"]\npriority_order = ["2", "1", "0"]\n'))
+    assert scenario.closed_days == (dt.date(2026, 12, 24), dt.date(2026, 12, 31))
+    assert scenario.priority_order == ("2", "1", "0")
+    with pytest.raises(InputError, match="closed_days"):
+        load_scenario(write('closed_days = ["24.12.2026"]\n'))

@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from staffcast.contracts import DEMAND, InputError, bad_value, quantile_column
 
-__all__ = ["QUANTILES", "Demand", "count_quantiles"]
+__all__ = ["QUANTILES", "Demand", "count_cdf", "count_quantiles", "demand_rows"]
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 _TINY_CV = 1e-6
@@ -52,6 +52,26 @@ def count_quantiles(mean: npt.ArrayLike, rate_cv: npt.ArrayLike, quantiles: Sequ
     shape = 1 / cv[uncertain, None] ** 2
     out[uncertain] = stats.nbinom.ppf(q, shape, shape / (shape + m[uncertain, None]))
     return out
+
+
+def count_cdf(number: npt.ArrayLike, mean: npt.ArrayLike, rate_cv: float) -> Floats:
+    """Probability of at most so many tickets; the distribution is that of :func:`count_quantiles`.
+
+    Parameters
+    ----------
+    number, mean : array_like, shape (n,)
+    rate_cv : float
+
+    Examples
+    --------
+    >>> count_cdf([-1, 0], [0.5, 0.5], 0.0).round(4).tolist()
+    [0.0, 0.6065]
+    """
+    k, m = np.floor(np.asarray(number, dtype=float)), np.asarray(mean, dtype=float)
+    if rate_cv <= _TINY_CV:
+        return np.asarray(stats.poisson.cdf(k, m), dtype=float)
+    shape = 1 / rate_cv**2
+    return np.asarray(stats.nbinom.cdf(k, shape, shape / (shape + m)), dtype=float)
 
 
 @dataclass(frozen=True, kw_only=True)

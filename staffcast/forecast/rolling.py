@@ -14,7 +14,7 @@ from scipy import stats
 from staffcast.contracts import INTERVAL_MINUTES, SERIES, Calendar, InputError, bad_value
 from staffcast.executor import map_chunks
 from staffcast.forecast.base import Floats
-from staffcast.forecast.demand import QUANTILES, count_quantiles
+from staffcast.forecast.demand import QUANTILES, count_cdf, count_quantiles
 from staffcast.forecast.horizon import horizon_grid, parse_days, waiting_since_close
 from staffcast.forecast.models import DEFAULT, make, resolve
 from staffcast.forecast.uncertainty import Spread, learn_spread
@@ -184,9 +184,11 @@ def _origins(
     for test in (days, *(d for d in _FALLBACK_DAYS if d < days)):
         # Before an origin there should lie four weeks, as the planner's mean needs them, or at least two.
         least = max(_LEAST_HISTORY_DAYS, min(28, history / 2))
-        number = min(origins, int((history - least - test) // step_days) + 1)
+        # Shorter tests lie closer together, so that a short history still gives several.
+        step = step_days if test == days else min(step_days, test)
+        number = min(origins, int((history - least - test) // step) + 1)
         if number >= min(2, origins) or (test <= 1 and number >= 1):
-            naive = [local[1] - pd.Timedelta(days=test + k * step_days) for k in reversed(range(number))]
+            naive = [local[1] - pd.Timedelta(days=test + k * step) for k in reversed(range(number))]
             return test, [t.tz_localize(calendar.zone, ambiguous=True, nonexistent="shift_forward") for t in naive]
     return days, []
 
@@ -267,11 +269,13 @@ def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
     at = {q: table[:, i] for i, q in enumerate(levels)}
     loss = [np.maximum(q * (y - at[q]), (q - 1) * (y - at[q])).mean() for q in QUANTILES] if len(y) else [np.nan]
 
+    below, upto = count_cdf(y - 1, f, spread.rate_cv), count_cdf(y, f, spread.rate_cv)
+
     def covered(low: float, high: float) -> float:
-        # A count sits on its quantile's atom with a probability of its own, so half of each end's atom counts.
-        inside = ((y > at[low]) & (y < at[high])) + 0.5 * ((y == at[low]) | (y == at[high]))
-        inside = np.where(at[low] == at[high], (y == at[low]).astype(float), inside)
-        return float(inside.mean()) if len(y) else np.nan
+        # A count stands for the whole stretch of probability [P(N < y), P(N ≤ y)]; what part of it lies in the band?
+        # (The randomized PIT of Czado, Gneiting, Held, Biometrics 65, 2009, doi:10.1111/j.1541-0420.2009.01191.x.)
+        part = np.clip(np.minimum(upto, high) - np.maximum(below, low), 0, None) / np.maximum(upto - below, 1e-300)
+        return float(part.mean()) if len(y) else np.nan
 
     return {
         "origin": one.origin,

@@ -108,6 +108,14 @@ def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
         for row in summary.to_dict("records")
         if row["below_band"] > 0
     ]
+    for queue in plan.demand.queues:
+        target = plan.scenario.for_queue(queue).frt
+        if target.seconds > 60 * plan.demand.minutes:
+            out.append(
+                f"{queue}: {target} leaves longer than an interval of {plan.demand.minutes} min, yet each interval is "
+                "staffed as if it had to keep the target alone. That is on the safe side and may cost much: try fewer "
+                "agents in the requirement table and simulate."
+            )
     gain = pooling_gain(plan.demand, plan.requirement, plan.scenario)
     if gain is not None and gain["pooled_agent_hours"] < gain["agent_hours"]:
         saved = 1 - gain["pooled_agent_hours"] / gain["agent_hours"]

@@ -48,7 +48,9 @@ def learn_calendar(times: pd.DatetimeIndex, weights: np.ndarray, *, zone: str, m
     week = ((times.max() - times[recent]).days // 7).to_numpy()
     number = 7 * _DAY // minutes
     activity = np.bincount(slots, weights=weights[recent], minlength=number).reshape(7, -1)
-    usual = float(np.median(activity[activity > 0])) if activity.any() else 0.0
+    # A busy slot, not the middling one: most of a week's slots are quiet where an office answers by day and a few
+    # people by night.
+    usual = float(np.quantile(activity[activity > 0], 0.75)) if activity.any() else 0.0
     if usual < _ENOUGH_PER_SLOT:
         return None
     weeks_active = np.bincount(np.unique(week * number + slots) % number, minlength=number).reshape(7, -1)

@@ -91,8 +91,8 @@ def kpis(
         (still waiting at the log's end), ``frt_mean_s``, ``frt_p50_s``, ``frt_p90_s``, ``frt_p95_s``, ``frt_p99_s``
         (of those answered at a known time), ``frt_within`` (share of the offered answered within the threshold; who
         left or still waits longer than it is a miss; who waits shorter, or was answered at an unknown time, is
-        undecided and left out), ``art_mean_s``, ``art_p95_s`` (created → resolved), ``aht_s``, ``reopened_share``,
-        ``csat`` (share of 4 and 5 among answers) and ``csat_answers``.
+        undecided and left out), ``art_mean_s``, ``art_p50_s``, ``art_p95_s`` (created → resolved), ``aht_s``,
+        ``reopened_share``, ``csat`` (share of 4 and 5 among answers) and ``csat_answers``.
 
     Raises
     ------
@@ -164,6 +164,7 @@ def _summary(everything: pd.DataFrame, offered: pd.DataFrame, threshold: float) 
         "frt_p99_s": float(quantiles[3]),
         "frt_within": within / decided if decided else np.nan,
         "art_mean_s": float(resolution.mean()) if len(resolution) else np.nan,
+        "art_p50_s": float(np.quantile(resolution, 0.5)) if len(resolution) else np.nan,
         "art_p95_s": float(np.quantile(resolution, 0.95)) if len(resolution) else np.nan,
         "aht_s": float(handle.mean()) if len(handle) else np.nan,
         "reopened_share": float((reopens > 0).mean()) if len(reopens) else np.nan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,11 @@ def priority_order(names: list[str]) -> list[str]:
 
 
 def measure(
-    log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], end: pd.Timestamp
+    log: TicketLog | IntervalLog,
+    calendars: Mapping[str, Calendar],
+    end: pd.Timestamp,
+    *,
+    order: Sequence[str] = (),
 ) -> dict[str, QueueFacts]:
     """Facts per queue.
 
@@ -68,6 +72,8 @@ def measure(
         Calendar of each queue.
     end : Timestamp
         Up to where tickets are counted.
+    order : sequence of str, optional
+        Priority classes, the most urgent first; those not named follow as :func:`priority_order` has them.
     """
     if isinstance(log, IntervalLog):
         return {queue: QueueFacts() for queue in calendars}
@@ -76,7 +82,7 @@ def measure(
     for queue in calendars:
         rows = log.frame[(log.frame["queue"] == queue) & log.frame["offered_at"].notna()]
         recent = rows[rows["offered_at"] >= end - _RECENT]
-        names, shares = _priorities(recent)
+        names, shares = _priorities(recent, order)
         ages = waiting.loc[(waiting["unique_id"] == queue) & ~waiting["since_close"], "age_s"]
         facts[queue] = QueueFacts(
             handle_cv=_handle_cv(recent), priorities=names, priority_shares=shares,
@@ -91,10 +97,12 @@ def _handle_cv(rows: pd.DataFrame) -> float:
     return float(handle.std() / handle.mean()) if len(handle) >= _FEW else 1.0
 
 
-def _priorities(rows: pd.DataFrame) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _priorities(rows: pd.DataFrame, order: Sequence[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:
     known = rows["priority"].dropna() if "priority" in rows else pd.Series(dtype=str)
     if len(known) < _FEW or known.nunique() < 2:
         return (), ()
     shares = known.value_counts(normalize=True)
-    names = priority_order([str(n) for n in shares.index])
+    found = [str(n) for n in shares.index]
+    named = [n for n in order if n in found]
+    names = named + priority_order([n for n in found if n not in named])
     return tuple(names), tuple(float(shares[n]) for n in names)

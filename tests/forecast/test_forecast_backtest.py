@@ -149,3 +149,19 @@ def test_progress_counts_every_forecast():
     seen = []
     backtest(poisson(60), origins=2, horizon="7d", models=["mean_4", "glm"], progress=lambda *at: seen.append(at))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_short_history_still_gives_several_tests():
+    """Seven weeks are tested more than twice, over a shorter horizon and at closer origins."""
+    errors = backtest(poisson(49), models="mean_4", calendar=Calendar(zone=BERLIN))
+    assert len(errors) >= 3
+    assert set(errors["horizon"]) <= {"7d", "14d"}
+
+
+def test_coverage_is_right_for_small_counts():
+    """Bands of a steady rate cover as often as they say, also where most counts are 0."""
+    ds = grid(7 * 30)
+    y = np.random.default_rng(8).poisson(0.4, len(ds))
+    errors = backtest(frame(ds, y), models="mean_8", calendar=Calendar(zone=BERLIN), origins=4)
+    assert errors["coverage_80"].mean() == pytest.approx(0.80, abs=0.03)
+    assert errors["coverage_95"].mean() == pytest.approx(0.95, abs=0.03)

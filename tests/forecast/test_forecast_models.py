@@ -142,10 +142,10 @@ def test_glm_on_a_queue_with_dead_weekdays(shut):
     y = np.random.default_rng(3).poisson(np.where(np.isin(ds.day_of_week, shut), 0.0, 6.0)).astype(float)
     mean, after = expect("glm", frame(ds, y), Calendar(zone="UTC"), days=7)
     totals, weekday = y.reshape(-1, 24).sum(axis=1), np.asarray(ds[::24].day_of_week)
-    for d, forecast in zip(after[::24].day_of_week, mean.reshape(7, 24).sum(axis=1), strict=True):
+    for d, total in zip(after[::24].day_of_week, mean.reshape(7, 24).sum(axis=1), strict=True):
         past = [(n, 2.0 ** (-(111 - i) / 70)) for i, n in enumerate(totals) if weekday[i] == d]
         weighted = sum(n * w for n, w in past) / sum(w for _, w in past)
-        assert forecast == pytest.approx(weighted, rel=1e-3, abs=0.01)
+        assert total == pytest.approx(weighted, rel=1e-3, abs=0.01)
 
 
 def test_glm_is_statsmodels_daily_regression():

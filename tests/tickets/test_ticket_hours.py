@@ -169,3 +169,25 @@ def test_countries_and_regions():
     for code in ("XX", "DE-XX", "Germany"):
         with pytest.raises(InputError, match="`holidays` must be a country"):
             country_holidays(code, range(2026, 2027))
+
+
+def test_a_few_answers_by_night_do_not_open_it():
+    """An office with a little activity round the clock is learnt by its busy hours, not as always open."""
+    office = Calendar.parse("Europe/Berlin", {"mon-fri": "08:00-18:00"})
+    grid = interval_grid(
+        pd.Timestamp("2025-03-03", tz=office.zone), pd.Timestamp("2025-05-05", tz=office.zone), 60, office.zone
+    )
+    weights = np.where(office.is_open(grid), 40.0, 0.0) + np.random.default_rng(2).poisson(0.7, len(grid))
+    learnt = learn_calendar(grid, weights, zone=office.zone, minutes=60)
+    assert learnt is not None
+    assert learnt.week == office.week
+
+
+def test_closed_days_of_the_scenario_are_closed():
+    """Days that the planner closes are closed for every queue."""
+    day = dt.date(2025, 12, 24)
+    log = log_of({"mon-fri": "08:00-18:00"}, {"a": 3, "b": 3})
+    calendars, _ = calendars_for_log(log, Scenario(zone="Europe/Berlin", closed_days=(day,)))
+    noon = pd.DatetimeIndex([pd.Timestamp("2025-12-24 12:00", tz="Europe/Berlin")])
+    assert [bool(c.is_open(noon)[0]) for c in calendars.values()] == [False, False]
+    assert bool(calendars["a"].is_open(noon - pd.Timedelta(days=1))[0])

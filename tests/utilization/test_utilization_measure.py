@@ -81,3 +81,11 @@ def test_an_interval_file_tells_nothing():
     ds = pd.date_range("2025-05-01", periods=48, freq="h", tz=BERLIN)
     log = read_log(pd.DataFrame({"timestamp": ds, "count": 3}), zone=BERLIN)
     assert measure(log, OPEN, END) == {"all": QueueFacts()}
+
+
+def test_a_given_order_of_priorities_goes_first():
+    """Classes that the planner orders come in that order; the others follow."""
+    log = log_of(tickets([60.0] * 100, priority=["0"] * 60 + ["2"] * 30 + ["1"] * 10))
+    facts = measure(log, OPEN, END, order=["2", "9"])["all"]
+    assert facts.priorities == ("2", "0", "1")
+    assert facts.priority_shares == pytest.approx((0.3, 0.6, 0.1))
