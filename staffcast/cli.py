@@ -333,14 +333,9 @@ def count(
 @_output
 @click.pass_context
 def forecast(
-    ctx: click.Context,
-    log: str,
-    scenario_file: str | None,
-    processes: int,
-    quiet: bool,
-    output: str | None,
+    ctx: click.Context, log: str, scenario_file: str | None, processes: int, quiet: bool, output: str | None,
     as_json: bool,
-) -> None:
+) -> None:  # fmt: skip
     """Forecast the demand from a ticket LOG, or from counts per interval."""
     from staffcast.plan import predict, take_in
 
@@ -458,12 +453,8 @@ def _short(summary: pd.DataFrame) -> pd.DataFrame:
 
 @main.command()
 @click.argument("log", type=click.Path())
-@click.option(
-    "--by",
-    default="queue",
-    show_default=True,
-    help="Cuts: queue, agent, priority, channel, hour, weekday, day, week, month.",
-)
+@click.option("--by", default="queue", show_default=True,
+              help="Cuts: queue, agent, priority, channel, hour, weekday, day, week, month.")  # fmt: skip
 @click.option("--clock", type=click.Choice(["business", "calendar"]), default="business", show_default=True,
               help="Whether closed hours count in response times.")  # fmt: skip
 @click.option("--roster", type=click.Path(), help="Who was on duty when; prints utilization per agent instead.")
