@@ -16,6 +16,7 @@ from staffcast.tickets import IntervalLog, TicketLog, learn_calendar, learn_holi
 __all__ = ["calendars_for_log", "country_holidays"]
 
 _ENOUGH_RESPONSES = 200
+_OPEN_WEIGHT = 100.0
 
 
 def country_holidays(code: str, years: range) -> dict[dt.date, str]:
@@ -102,7 +103,10 @@ def _known_queues(log: TicketLog | IntervalLog, scenario: Scenario) -> None:
 def _activity(log: TicketLog | IntervalLog, queue: str) -> tuple[pd.DatetimeIndex, np.ndarray]:
     """When people answered; where the log does not tell, when tickets came."""
     if isinstance(log, IntervalLog):
-        rows = log.frame[(log.frame["unique_id"] == queue) & (log.frame["y"] > 0)]
+        rows = log.frame[log.frame["unique_id"] == queue]
+        if "open" in rows:  # counted by an earlier step, which knew the hours: every open interval weighs alike
+            return pd.DatetimeIndex(rows.loc[rows["open"], "ds"]), np.full(int(rows["open"].sum()), _OPEN_WEIGHT)
+        rows = rows[rows["y"] > 0]
         return pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(dtype=float)
     rows = log.frame[log.frame["queue"] == queue]
     times = rows["offered_at"].dropna()

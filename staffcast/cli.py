@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -20,167 +20,30 @@ import click
 # Must stand before numpy is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from staffcast import __version__  # see above
+from staffcast import __version__
+from staffcast.cli_options import (
+    BAD_INPUT,
+    FORECAST,
+    INTERRUPTED,
+    LOG,
+    MISSED,
+    NOT_WRITTEN,
+    REREAD,
+    SIMULATE,
+    STAFF,
+    common,
+    options,
+    output_options,
+    place,
+    scenario_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from staffcast.plan import Intake
-    from staffcast.scenario import Scenario
 
 __all__ = ["main"]
-
-BAD_INPUT, MISSED, NOT_WRITTEN, INTERRUPTED = 2, 3, 4, 130
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-# flag, key in the scenario, kind, help. The scenario reads and checks the values, here they only get their names.
-_LOG = (
-    ("--zone", "zone", str, "IANA zone of the help desk, e.g. Europe/Berlin."),
-    ("--interval", "interval", str, 'Length of an interval: 15m, 30m or 60m.  [default: 30m]'),
-    ("--since", "since", str, "Use what was created from this day or time on."),
-    ("--until", "until", str, "Use what was created before; the log as it stood then."),
-    ("--queues", "queues_only", str, "Only these queues: a,b,c."),
-    ("--skip-queues", "skip_queues", str, "All queues but these."),
-    ("--hours", "hours", str, '"mon-fri 08:00-18:00; sat 10:00-14:00", always, or auto (learnt).  [default: auto]'),
-    ("--closed-arrivals", "closed_arrivals", str, "What arrives while closed: wait, or lost.  [default: wait]"),
-    ("--holidays", "holidays", str, "Country of the public holidays, e.g. DE or DE-BY."),
-    ("--bad-rows", "bad_rows", str, "Tickets that contradict themselves: error, or drop.  [default: error]"),
-    ("--allow-gaps", "allow_gaps", bool, "Accept two weeks or more without any ticket."),
-)  # fmt: skip
-_FORECAST = (
-    ("--horizon", "horizon", str, "How far to look.  [default: 28d]"),
-    ("--models", "models", str, "auto, all (prophet too), or names to choose from: glm,mean_4.  [default: auto]"),
-    ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
-    ("--aht", "aht", str, "Mean handle time, e.g. 6m.  [default: measured]"),
-    ("--volume", "what_if.volume", str, "What if volume changes: +20%."),
-    ("--aht-change", "what_if.aht", str, "What if handle time changes: -10%."),
-    ("--deflection", "what_if.deflection", str, "What if the bot closes this share of what reaches people: 30%."),
-)  # fmt: skip
-_STAFF = (
-    ("--frt", "frt", str, 'First response time: "80% in 60s", "mean 60s" or "p95 9m".  [default: 80% in 60s]'),
-    ("--band", "band", str, "Occupancy aimed for, or none.  [default: 85%-90%]"),
-    ("--shrinkage", "shrinkage", str, "Paid time away from the desk.  [default: 0%]"),
-    ("--first-reply", "first_reply", str, "From opening a ticket to the first reply.  [default: 0s]"),
-    ("--minimum", "minimum", int, "Fewest agents while open.  [default: 0]"),
-    ("--clear-within", "clear_within", str, "Time from opening to work off what waited.  [default: 2h]"),
-)  # fmt: skip
-_SIMULATE = (
-    ("--replications", "replications", int, "How often to play the plan.  [default: 100]"),
-    ("--patience", "patience", str, "Mean time after which customers give up, or none.  [default: none]"),
-)  # fmt: skip
-
-
-# For steps that read a demand table: its handle times stand, these only fill gaps.
-_REREAD = (
-    ("--zone", "zone", str, "IANA zone in which times are read and written, e.g. Europe/Berlin."),
-    ("--aht", "aht", str, "Mean handle time where the table has none, e.g. 6m."),
-    ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
-)
-
-
-def _options(*groups: tuple[tuple[str, str, Any, str], ...]) -> Callable[[F], F]:
-    """Add the scenario's options to a command; they arrive as one dict, ``options``."""
-
-    def decorate(command: F) -> F:
-        def collect(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-            if value is None or value == () or value is False:
-                return value
-            ctx.ensure_object(dict)
-            ctx.obj[_KEYS[str(param.name)]] = value
-            return value
-
-        seen = {
-            flag: (flag, key, kind, text) for group in reversed(groups) for flag, key, kind, text in reversed(group)
-        }
-        for flag, key, kind, text in seen.values():
-            name = flag.removeprefix("--").replace("-", "_")
-            _KEYS[name] = key
-            if kind is bool:
-                option = click.option(flag, name, is_flag=True, help=text, expose_value=False, callback=collect)
-            else:
-                option = click.option(flag, name, type=kind, help=text, expose_value=False, callback=collect)
-            command = option(command)
-        column = click.option(
-            "--column", "column", multiple=True, metavar="NAME=THEIRS", expose_value=False, callback=collect,
-            help='Name of a column in the log: --column created_at="Created time".',
-        )  # fmt: skip
-        scenario = click.option(
-            "--scenario", "scenario_file", type=click.Path(), help="TOML file with these settings; flags go above it."
-        )
-        _KEYS["column"] = "columns"
-        return scenario(column(command) if _LOG in groups else command)
-
-    return decorate
-
-
-_KEYS: dict[str, str] = {}
-
-
-def _scenario(ctx: click.Context, scenario_file: str | None) -> Scenario:
-    from staffcast.contracts import bad_value
-    from staffcast.scenario import Scenario, load_scenario
-
-    base = load_scenario(scenario_file) if scenario_file else Scenario()
-    options: dict[str, Any] = {}
-    for key, value in (ctx.obj or {}).items():
-        if key == "columns":
-            pairs = [part.partition("=") for part in value]
-            if any(not (name and eq and theirs) for name, eq, theirs in pairs):
-                raise bad_value("column", list(value), 'written as created_at="Created time"')
-            options["columns"] = {**base.columns, **{name: theirs for name, _, theirs in pairs}}
-        elif key == "hours" and value not in ("auto", "always"):
-            days = [part.strip().partition(" ") for part in value.split(";") if part.strip()]
-            if not days:
-                raise bad_value("hours", value, '"auto", "always" or written as "mon-fri 08:00-18:00; sat 10:00-14:00"')
-            options["hours"] = {name: windows for name, _, windows in days}
-        elif "." in key:
-            table, name = key.split(".")
-            options.setdefault(table, {})[name] = value
-        else:
-            options[key] = value
-    return base.with_options(options)
-
-
-def _place(ctx: click.Context, param: click.Parameter, output: str | None, *, folder: bool = False) -> str | None:
-    """Refuse a place that cannot be written before the work begins, not after it."""
-    if output is None or ctx.resilient_parsing:
-        return output
-    path = Path(output)
-    if not folder and not path.name.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq")):
-        raise click.BadParameter(f"cannot tell the format of {path.name!r}; end it in .csv, .csv.gz or .parquet")
-    try:
-        found = next(p for p in (path, *path.absolute().parents) if p.exists())
-    except OSError as error:
-        wrong = f"cannot be written ({error.strerror})"
-    else:
-        if found.is_dir() == (folder or found != path):
-            return output
-        wrong = "is a file; name a folder for the plan" if folder else "is a directory; name a file"
-        if found != path:
-            wrong = f"cannot be written ({found} is a file, not a folder)"
-    click.echo(f"staffcast: {path}: {wrong}", err=True)
-    return ctx.exit(NOT_WRITTEN)
-
-
-def _common(command: F) -> F:
-    for option in (
-        click.option("--processes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores",
-                     help="Worker processes; the result does not depend on it."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def _output(command: F) -> F:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version."),
-        click.option("-o", "--output", type=click.Path(), callback=_place,
-                     help="Write here: .csv, .csv.gz or .parquet."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
 
 
 @contextmanager
@@ -279,12 +142,12 @@ def main() -> None:
 @click.argument("log", type=click.Path())
 @click.option(
     "-o", "--output", default="staffcast-plan", show_default=True, type=click.Path(),
-    callback=partial(_place, folder=True), help="Folder for the plan.",
+    callback=partial(place, folder=True), help="Folder for the plan.",
 )  # fmt: skip
 @click.option("--roster", type=click.Path(), help="Who was on duty when: agent, start, end, state.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version.")
-@_options(_LOG, _FORECAST, _STAFF, _SIMULATE)
-@_common
+@options(LOG, FORECAST, STAFF, SIMULATE)
+@common
 @click.pass_context
 def plan(
     ctx: click.Context, log: str, output: str, roster: str | None, as_json: bool, scenario_file: str | None,
@@ -295,7 +158,7 @@ def plan(
     from staffcast.report import as_json as json_text
     from staffcast.report import plan_body, print_plan, write_plan
 
-    scenario = _scenario(ctx, scenario_file)
+    scenario = scenario_of(ctx, scenario_file)
     with _progress(quiet) as progress:
         made = make_plan(log, scenario, roster=roster, processes=processes, progress=progress)
     _notes(made.intake, quiet)
@@ -311,8 +174,8 @@ def plan(
 
 @main.command()
 @click.argument("log", type=click.Path())
-@_options(_LOG)
-@_output
+@options(LOG)
+@output_options
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 @click.pass_context
 def count(
@@ -321,16 +184,16 @@ def count(
     """Count a ticket LOG per queue and interval."""
     from staffcast.plan import take_in
 
-    intake = take_in(log, _scenario(ctx, scenario_file))
+    intake = take_in(log, scenario_of(ctx, scenario_file))
     _notes(intake, quiet)
     _deliver(intake.series, "series", output, as_json, title="Tickets per interval")
 
 
 @main.command()
 @click.argument("log", type=click.Path())
-@_options(_LOG, _FORECAST)
-@_common
-@_output
+@options(LOG, FORECAST)
+@common
+@output_options
 @click.pass_context
 def forecast(
     ctx: click.Context, log: str, scenario_file: str | None, processes: int, quiet: bool, output: str | None,
@@ -339,7 +202,7 @@ def forecast(
     """Forecast the demand from a ticket LOG, or from counts per interval."""
     from staffcast.plan import predict, take_in
 
-    scenario = _scenario(ctx, scenario_file)
+    scenario = scenario_of(ctx, scenario_file)
     intake = take_in(log, scenario)
     _notes(intake, quiet)
     with _progress(quiet) as progress:
@@ -361,11 +224,11 @@ def describe_choice(why: Any) -> str:
 
 @main.command()
 @click.argument("log", type=click.Path())
-@_options(_LOG, _FORECAST)
+@options(LOG, FORECAST)
 @click.option("--origins", type=click.IntRange(1), default=6, show_default=True, help="Backtests per queue and model.")
 @click.option("--step", default="14d", show_default=True, help="Time between their starts.")
-@_common
-@_output
+@common
+@output_options
 @click.pass_context
 def backtest(
     ctx: click.Context, log: str, scenario_file: str | None, origins: int, step: str, processes: int, quiet: bool,
@@ -375,7 +238,7 @@ def backtest(
     from staffcast.forecast import backtest as run
     from staffcast.plan import take_in
 
-    scenario = _scenario(ctx, scenario_file)
+    scenario = scenario_of(ctx, scenario_file)
     intake = take_in(log, scenario)
     _notes(intake, quiet)
     with _progress(quiet) as progress:
@@ -389,15 +252,15 @@ def backtest(
 
 @main.command()
 @click.argument("demand", type=click.Path())
-@_options(_STAFF, _REREAD)
-@_output
+@options(STAFF, REREAD)
+@output_options
 @click.pass_context
 def staff(ctx: click.Context, demand: str, scenario_file: str | None, output: str | None, as_json: bool) -> None:
     """Turn a DEMAND table into the agents needed in every interval, with the reason for each number."""
     from staffcast.staffing import read_demand
     from staffcast.staffing import staff as run
 
-    scenario = _scenario(ctx, scenario_file)
+    scenario = scenario_of(ctx, scenario_file)
     table = run(read_demand(demand, scenario), scenario)
     _deliver(table, "requirement", output, as_json, title="Agents needed")
 
@@ -406,9 +269,9 @@ def staff(ctx: click.Context, demand: str, scenario_file: str | None, output: st
 @click.argument("demand", type=click.Path())
 @click.argument("requirement", type=click.Path())
 @click.option("--log", type=click.Path(), help="Ticket log: gives spread of handle times, priorities, today's backlog.")
-@_options(_LOG, _STAFF, _SIMULATE, _REREAD)
-@_common
-@_output
+@options(LOG, STAFF, SIMULATE, REREAD)
+@common
+@output_options
 @click.pass_context
 def simulate(
     ctx: click.Context, demand: str, requirement: str, log: str | None, scenario_file: str | None, processes: int,
@@ -423,7 +286,7 @@ def simulate(
     from staffcast.report import print_frame
     from staffcast.staffing import read_demand
 
-    scenario = _scenario(ctx, scenario_file)
+    scenario = scenario_of(ctx, scenario_file)
     wanted = read_demand(demand, scenario)
     require_judgeable(scenario, wanted.queues)
     plan_table = read_table(requirement, REQUIREMENT, zone=scenario.zone)
@@ -459,8 +322,8 @@ def _short(summary: pd.DataFrame) -> pd.DataFrame:
               help="Whether closed hours count in response times.")  # fmt: skip
 @click.option("--roster", type=click.Path(), help="Who was on duty when; prints utilization per agent instead.")
 @click.option("--backlog", "every", metavar="STEP", help="Print the backlog every 1h, 1d … instead.")
-@_options(_LOG, _STAFF)
-@_output
+@options(LOG, STAFF)
+@output_options
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 @click.pass_context
 def kpi(
@@ -470,7 +333,7 @@ def kpi(
     """Measure a ticket LOG: volume, first response, resolution, handle time; the backlog; utilization."""
     from staffcast.plan import backlog_table, kpi_table
 
-    scenario = _scenario(ctx, scenario_file)
+    scenario = scenario_of(ctx, scenario_file)
     if every is not None:
         table, notes = backlog_table(log, scenario, every=every)
     else:

@@ -305,8 +305,8 @@ def _interval(value: object) -> int:
 
 def _horizon(value: object) -> str:
     days = parse_duration_s(value, parameter="horizon") / 86400
-    if not 0 < days <= 366:
-        raise bad_value("horizon", value, "above 0 and at most 366 days")
+    if not 1 <= days <= 366:
+        raise bad_value("horizon", value, "from 1 to 366 days")
     return str(value)
 
 

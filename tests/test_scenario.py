@@ -136,7 +136,7 @@ def test_options_leave_the_scenario_alone(write):
         ('frt = "80% in 60"', "`frt` must be a duration with its unit"), ('frt = "80% in 0s"', "above 0 s"),
         ("shrinkage = 30", 'write 30 % as "30%" or 0.3'), ('shrinkage = "100%"', "[0, 1)"),
         ('band = "90%-85%"', 'write "85%-90%"'), ('interval = "20m"', '"15m", "30m" or "60m"'),
-        ("interval = 30", "`interval` must be a duration with its unit"), ('horizon = "400d"', "at most 366 days"),
+        ("interval = 30", "`interval` must be a duration with its unit"), ('horizon = "400d"', "to 366 days"),
         ('horizon = "0d"', "`horizon`"), ('patience = "0s"', "`patience`"), ('clear_within = "0s"', "`clear_within`"),
         ("minimum = -1", "`minimum` must be a whole number from 0"), ("minimum = 1.5", "`minimum`"),
         ("minimum = true", "`minimum`"), ("replications = 0", "`replications`"), ("seed = -1", "`seed`"),

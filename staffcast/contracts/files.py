@@ -48,12 +48,15 @@ def read_frame(path: str | Path) -> pd.DataFrame:
         No such file, a directory, an empty file, one that is not a table, a row with too many cells.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError("is a directory; name one file in it", file=path)
-    if not path.exists():
-        raise InputError("there is no such file", file=path)
-    if path.stat().st_size == 0:
-        raise InputError("the file is empty; export it again", file=path)
+    try:
+        if path.is_dir():
+            raise InputError("is a directory; name one file in it", file=path)
+        if path.stat().st_size == 0:
+            raise InputError("the file is empty; export it again", file=path)
+    except FileNotFoundError:
+        raise InputError("there is no such file", file=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", file=path) from error
     if path.suffix.lower() in (".parquet", ".pq"):
         try:
             return pd.read_parquet(path)

@@ -200,6 +200,7 @@ SERIES = Table(
             kind="number", about="tickets that arrived in the interval; empty = not known", nullable=True, low=0
         ),
         "aht_s": Column(kind="number", about="mean handle time", required=False, nullable=True, low=0, unit="s"),
+        "open": Column(kind="flag", about="whether the queue was open", required=False),
     },
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from typing import Any
@@ -45,7 +46,7 @@ def _svg(figure: Figure, label: str) -> str:
     # The page sets the width; the view box keeps the proportions.
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1)
 
 
 def _local(ds: pd.Series | pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -216,6 +217,12 @@ def backlog_plot(outcome: pd.DataFrame, queue: str) -> str:
 def heat_map(requirement: pd.DataFrame, queue: str) -> str:
     """Agents per day of the horizon (down) and time of day (across), the peak within each hour."""
     rows = requirement[(requirement["unique_id"] == queue) & requirement["open"]]
+    if rows.empty:
+        with mpl.rc_context(_STYLE):
+            figure, axes = _figure(0.6)
+            axes.text(0.5, 0.5, "closed throughout", ha="center", va="center")
+            axes.set_axis_off()
+            return _svg(figure, f"{queue}: closed throughout")
     local = _local(rows["ds"])
     table = rows.assign(day=local.normalize(), hour=local.hour).pivot_table(
         index="day", columns="hour", values="agents", aggfunc="max"

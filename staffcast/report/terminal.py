@@ -110,6 +110,7 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         f"{top['tickets_per_week']:,.0f} tickets a week for people, {top['agent_hours_per_week']:,.0f} agent hours, "
         f"{top['rostered_hours_per_week']:,.0f} rostered hours = [bold]{top['fte']:.1f} FTE[/bold] a week\n",
         highlight=False,
+        soft_wrap=True,
     )
     people: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
         ("tickets", lambda r: f"{r['tickets_per_week']:,.0f}"),
@@ -140,7 +141,7 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         console.print(table)
         console.print()
     for lever in levers(plan, summary):
-        console.print(f"• {escape(lever)}", highlight=False)
+        console.print(f"• {escape(lever)}", highlight=False, soft_wrap=True)
     console.print()
     for queue in plan.demand.queues:
         _print_week(console, plan, queue)

@@ -29,10 +29,10 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
     Returns
     -------
     DataFrame
-        The series table: ``unique_id, ds, y, aht_s``, every interval of the log's span for every queue. A ticket
+        The series table: ``unique_id, ds, y, aht_s, open``, every interval of the log's span for every queue. A ticket
         counts where it arrived, also while closed (:meth:`Calendar.fold` then moves it to the next opening).
         ``y`` is empty where an interval file has no row for an open interval: missing is not zero. ``aht_s`` is
-        the mean handle time of the interval's tickets, empty where none was handled.
+        the mean handle time of the interval's tickets, empty where none was handled. ``open`` is the calendar's word.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
             parts.append(_of_tickets(log, grid, queue, minutes))
         elif isinstance(log, IntervalLog):
             parts.append(_of_intervals(log, queue, calendar, minutes))
-    return pd.concat(parts, ignore_index=True)
+    opened = [calendars[part["unique_id"].iloc[0]].is_open(pd.DatetimeIndex(part["ds"])) for part in parts]
+    return pd.concat(parts, ignore_index=True).assign(open=np.concatenate(opened))
 
 
 def _of_tickets(log: TicketLog, grid: pd.DatetimeIndex, queue: str, minutes: int) -> pd.DataFrame:
@@ -81,13 +82,13 @@ def _frame(
 def _seen_grid(log: TicketLog, calendars: Mapping[str, Calendar], minutes: int) -> pd.DatetimeIndex:
     """Intervals of which the log saw all: a half-seen interval is not a low one.
 
-    The last day counts as seen to its end when no queue opens any more that day, or when the log runs to within an
-    hour of midnight: it was then cut at the day's end, and its last quiet minutes are nothing but quiet.
+    The last day counts as seen to its end when the log runs past the middle of the last open interval that day, or to
+    within an hour of midnight: it was then cut at the day's end, and its last quiet minutes are nothing but quiet.
     """
     end = log.end.tz_convert(log.zone)
     grid = interval_grid(log.frame["created_at"].min(), end, minutes, log.zone)
     step = pd.Timedelta(minutes=minutes)
-    unseen = grid[grid + step > end]
+    unseen = grid[grid + step / 2 > end]
     closed = not any(calendar.is_open(unseen).any() for calendar in calendars.values())
     if closed or grid[-1] + step - end <= pd.Timedelta(hours=1):
         return grid

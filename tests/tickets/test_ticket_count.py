@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from staffcast.calendars import calendars_for_log
 from staffcast.contracts import SERIES, Calendar, InputError
+from staffcast.contracts.files import write_table
+from staffcast.scenario import Scenario
 from staffcast.tickets import count, read_log, waiting_at_end
 
 ZONES = ["Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "UTC"]
@@ -209,3 +212,28 @@ def test_who_waits_is_not_always_known():
         waiting = waiting_at_end(read_log(source), {"all": Calendar()}, end)
         assert len(waiting) == 0
         assert list(waiting.columns) == ["unique_id", "age_s", "since_close"]
+
+
+def test_a_log_that_ends_just_before_closing_keeps_its_last_hour():
+    """A log that ends minutes before closing counts that interval; one that stops early in it does not."""
+    hours = Calendar.parse("Europe/Berlin", {"mon-sun": "09:00-14:00"})
+    for last, counted in (("13:56", "23:00"), ("13:05", "12:00")):
+        times = pd.to_datetime(["2025-03-07 09:10", "2025-03-08 10:00", f"2025-03-08 {last}"])
+        log = read_log(pd.DataFrame({"ticket_id": ["1", "2", "3"], "created_at": times}), zone="Europe/Berlin")
+        series = count(log, {"all": hours}, minutes=60)
+        assert f"{series['ds'].iloc[-1]:%H:%M}" == counted
+        assert series["y"].sum() == (3 if last == "13:56" else 2)
+
+
+def test_counted_hours_are_known_to_the_next_step(tmp_path):
+    """A series that was counted says when its queue was open, and reading it back gives the same hours."""
+    hours = Calendar.parse("Europe/Berlin", {"mon-fri": "08:00-18:00"})
+    days = pd.date_range("2025-03-03 03:00", "2025-05-30", freq="h", tz="Europe/Berlin")
+    log = read_log(
+        pd.DataFrame({"ticket_id": np.arange(len(days)).astype(str), "created_at": days}), zone="Europe/Berlin"
+    )
+    series = count(log, {"all": hours}, minutes=60)
+    write_table(series, tmp_path / "series.csv")
+    again = read_log(tmp_path / "series.csv", zone="Europe/Berlin")
+    calendars, _ = calendars_for_log(again, Scenario(zone="Europe/Berlin", interval_minutes=60))
+    assert calendars["all"].week == hours.week

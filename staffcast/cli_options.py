@@ -1,0 +1,185 @@
+"""The command line's options: names and help here, reading and checking in the scenario."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from staffcast.scenario import Scenario
+
+__all__ = [
+    "BAD_INPUT",
+    "FORECAST",
+    "INTERRUPTED",
+    "LOG",
+    "MISSED",
+    "NOT_WRITTEN",
+    "REREAD",
+    "SIMULATE",
+    "STAFF",
+    "common",
+    "options",
+    "output_options",
+    "place",
+    "scenario_of",
+]
+
+BAD_INPUT, MISSED, NOT_WRITTEN, INTERRUPTED = 2, 3, 4, 130
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# flag, key in the scenario, kind, help. The scenario reads and checks the values, here they only get their names.
+LOG = (
+    ("--zone", "zone", str, "IANA zone of the help desk, e.g. Europe/Berlin."),
+    ("--interval", "interval", str, 'Length of an interval: 15m, 30m or 60m.  [default: 30m]'),
+    ("--since", "since", str, "Use what was created from this day or time on."),
+    ("--until", "until", str, "Use what was created before; the log as it stood then."),
+    ("--queues", "queues_only", str, "Only these queues: a,b,c."),
+    ("--skip-queues", "skip_queues", str, "All queues but these."),
+    ("--hours", "hours", str, '"mon-fri 08:00-18:00; sat 10:00-14:00", always, or auto (learnt).  [default: auto]'),
+    ("--closed-arrivals", "closed_arrivals", str, "What arrives while closed: wait, or lost.  [default: wait]"),
+    ("--holidays", "holidays", str, "Country of the public holidays, e.g. DE or DE-BY."),
+    ("--bad-rows", "bad_rows", str, "Tickets that contradict themselves: error, or drop.  [default: error]"),
+    ("--allow-gaps", "allow_gaps", bool, "Accept two weeks or more without any ticket."),
+)  # fmt: skip
+FORECAST = (
+    ("--horizon", "horizon", str, "How far to look.  [default: 28d]"),
+    ("--models", "models", str, "auto, all (prophet too), or names to choose from: glm,mean_4.  [default: auto]"),
+    ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
+    ("--aht", "aht", str, "Mean handle time, e.g. 6m.  [default: measured]"),
+    ("--volume", "what_if.volume", str, "What if volume changes: +20%."),
+    ("--aht-change", "what_if.aht", str, "What if handle time changes: -10%."),
+    ("--deflection", "what_if.deflection", str, "What if the bot closes this share of what reaches people: 30%."),
+)  # fmt: skip
+STAFF = (
+    ("--frt", "frt", str, 'First response time: "80% in 60s", "mean 60s" or "p95 9m".  [default: 80% in 60s]'),
+    ("--band", "band", str, "Occupancy aimed for, or none.  [default: 85%-90%]"),
+    ("--shrinkage", "shrinkage", str, "Paid time away from the desk.  [default: 0%]"),
+    ("--first-reply", "first_reply", str, "From opening a ticket to the first reply.  [default: 0s]"),
+    ("--minimum", "minimum", int, "Fewest agents while open.  [default: 0]"),
+    ("--clear-within", "clear_within", str, "Time from opening to work off what waited.  [default: 2h]"),
+)  # fmt: skip
+SIMULATE = (
+    ("--replications", "replications", int, "How often to play the plan.  [default: 100]"),
+    ("--patience", "patience", str, "Mean time after which customers give up, or none.  [default: none]"),
+)  # fmt: skip
+
+
+# For steps that read a demand table: its handle times stand, these only fill gaps.
+REREAD = (
+    ("--zone", "zone", str, "IANA zone in which times are read and written, e.g. Europe/Berlin."),
+    ("--aht", "aht", str, "Mean handle time where the table has none, e.g. 6m."),
+    ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
+)
+
+
+def options(*groups: tuple[tuple[str, str, Any, str], ...]) -> Callable[[F], F]:
+    """Add the scenario's options to a command; they arrive as one dict, ``options``."""
+
+    def decorate(command: F) -> F:
+        def collect(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+            if value is None or value == () or value is False:
+                return value
+            ctx.ensure_object(dict)
+            ctx.obj[_KEYS[str(param.name)]] = value
+            return value
+
+        seen = {
+            flag: (flag, key, kind, text) for group in reversed(groups) for flag, key, kind, text in reversed(group)
+        }
+        for flag, key, kind, text in seen.values():
+            name = flag.removeprefix("--").replace("-", "_")
+            _KEYS[name] = key
+            if kind is bool:
+                option = click.option(flag, name, is_flag=True, help=text, expose_value=False, callback=collect)
+            else:
+                option = click.option(flag, name, type=kind, help=text, expose_value=False, callback=collect)
+            command = option(command)
+        column = click.option(
+            "--column", "column", multiple=True, metavar="NAME=THEIRS", expose_value=False, callback=collect,
+            help='Name of a column in the log: --column created_at="Created time".',
+        )  # fmt: skip
+        scenario = click.option(
+            "--scenario", "scenario_file", type=click.Path(), help="TOML file with these settings; flags go above it."
+        )
+        _KEYS["column"] = "columns"
+        return scenario(column(command) if LOG in groups else command)
+
+    return decorate
+
+
+_KEYS: dict[str, str] = {}
+
+
+def scenario_of(ctx: click.Context, scenario_file: str | None) -> Scenario:
+    """Put the flags that were given above the scenario file, or above the defaults."""
+    from staffcast.contracts import bad_value
+    from staffcast.scenario import Scenario, load_scenario
+
+    base = load_scenario(scenario_file) if scenario_file else Scenario()
+    chosen: dict[str, Any] = {}
+    for key, value in (ctx.obj or {}).items():
+        if key == "columns":
+            pairs = [part.partition("=") for part in value]
+            if any(not (name and eq and theirs) for name, eq, theirs in pairs):
+                raise bad_value("column", list(value), 'written as created_at="Created time"')
+            chosen["columns"] = {**base.columns, **{name: theirs for name, _, theirs in pairs}}
+        elif key == "hours" and value not in ("auto", "always"):
+            days = [part.strip().partition(" ") for part in value.split(";") if part.strip()]
+            if not days:
+                raise bad_value("hours", value, '"auto", "always" or written as "mon-fri 08:00-18:00; sat 10:00-14:00"')
+            chosen["hours"] = {name: windows for name, _, windows in days}
+        elif "." in key:
+            table, name = key.split(".")
+            chosen.setdefault(table, {})[name] = value
+        else:
+            chosen[key] = value
+    return base.with_options(chosen)
+
+
+def place(ctx: click.Context, param: click.Parameter, output: str | None, *, folder: bool = False) -> str | None:
+    """Refuse a place that cannot be written before the work begins, not after it."""
+    if output is None or ctx.resilient_parsing:
+        return output
+    path = Path(output)
+    if not folder and not path.name.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq")):
+        raise click.BadParameter(f"cannot tell the format of {path.name!r}; end it in .csv, .csv.gz or .parquet")
+    try:
+        found = next(p for p in (path, *path.absolute().parents) if p.exists())
+    except OSError as error:
+        wrong = f"cannot be written ({error.strerror})"
+    else:
+        if found.is_dir() == (folder or found != path):
+            return output
+        wrong = "is a file; name a folder for the plan" if folder else "is a directory; name a file"
+        if found != path:
+            wrong = f"cannot be written ({found} is a file, not a folder)"
+    click.echo(f"staffcast: {path}: {wrong}", err=True)
+    return ctx.exit(NOT_WRITTEN)
+
+
+def common(command: F) -> F:
+    """Add the options of every command that computes."""
+    for option in (
+        click.option("--processes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores",
+                     help="Worker processes; the result does not depend on it."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def output_options(command: F) -> F:
+    """Add the options of every command that hands out one table."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version."),
+        click.option("-o", "--output", type=click.Path(), callback=place,
+                     help="Write here: .csv, .csv.gz or .parquet."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
