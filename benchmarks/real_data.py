@@ -22,6 +22,7 @@ from scipy import stats
 
 from staffcast.erlang import performance
 from staffcast.forecast import backtest, forecast
+from staffcast.forecast.demand import count_cdf
 from staffcast.forecast.models import MODELS
 from staffcast.plan import Intake, take_in
 from staffcast.playing import play
@@ -42,6 +43,8 @@ ANSWER_S = 20.0
 NOT_THERE_S, BREAK_S = 60.0, 1800.0
 GRID_S = 60.0
 SERVICENOW_FROM, SERVICENOW_TO = "2016-05-04", "2016-06-01"
+# Good Friday, Tiradentes, Corpus Christi and the day after.
+SERVICENOW_CLOSED = ["2016-03-25", "2016-04-21", "2016-05-26", "2016-05-27"]
 
 
 def data_folder() -> Path:
@@ -55,10 +58,11 @@ def show(title: str, table: pd.DataFrame | pd.Series, digits: int = 3) -> None:
     print(f"\n{title}\n{table.round(digits).to_string()}")
 
 
-def forecast_scores(demand: pd.DataFrame, actual: Floats) -> dict[str, float]:
+def forecast_scores(demand: pd.DataFrame, actual: Floats, rate_cv: float = 0.0) -> dict[str, float]:
     """Errors of a demand table against what came, over open intervals.
 
-    Coverage counts half of a band's ends, as ``staffcast.forecast.backtest`` does: a count may sit on them.
+    Coverage counts the part of a count's probability that lies in the band, as ``staffcast.forecast.backtest`` does;
+    ``rate_cv`` is the spread of the rate that the demand's bands were made with.
     """
     opened = demand["open"].to_numpy() & ~np.isnan(actual)
     y, f = actual[opened], demand["mean"].to_numpy()[opened]
@@ -71,11 +75,10 @@ def forecast_scores(demand: pd.DataFrame, actual: Floats) -> dict[str, float]:
         "wape_day": np.abs(by_day["y"] - by_day["f"]).sum() / total,
         "bias": (f - y).sum() / total,
     }
-    for name, low, high in (("cover_80", "q10", "q90"), ("cover_90", "q05", "q95")):
-        below, above = demand[low].to_numpy()[opened], demand[high].to_numpy()[opened]
-        inside = (y > below) & (y < above)
-        ends = (y == below) | (y == above)
-        scores[name] = float(np.where(below == above, y == below, inside + 0.5 * ends).mean())
+    below, upto = count_cdf(y - 1, f, rate_cv), count_cdf(y, f, rate_cv)
+    for name, low, high in (("cover_80", 0.10, 0.90), ("cover_90", 0.05, 0.95)):
+        part = np.clip(np.minimum(upto, high) - np.maximum(below, low), 0, None)
+        scores[name] = float((part / np.maximum(upto - below, 1e-300)).mean())
     return scores
 
 
@@ -90,7 +93,8 @@ def hold_out(past: Intake, full: Intake, horizon: str) -> tuple[pd.DataFrame, di
             y = came.loc[queue].reindex(pd.DatetimeIndex(table["ds"])).to_numpy(dtype=float)
             offered, _ = past.calendars[queue].fold(y, pd.DatetimeIndex(table["ds"]))
             picked = "*" if chosen.why[queue]["model"] == name else ""
-            rows.append({"queue": queue, "model": name + picked, **forecast_scores(table, offered)})
+            rows.append({"queue": queue, "model": name + picked,
+                         **forecast_scores(table, offered, demand.why[queue]["rate_cv"])})  # fmt: skip
             rows[-1]["tickets"] = float(np.nansum(offered))
     return pd.DataFrame(rows).set_index(["queue", "model"]), dict(chosen.why)
 
@@ -436,10 +440,17 @@ def servicenow(folder: Path) -> None:
     print(f"counted Mon–Fri 07–19 only, tickets to 31 May: FRT median {business['frt_p50_s'] / 60:.0f} min, "
           f"p90 {business['frt_p90_s'] / 3600:.1f} h")  # fmt: skip
 
+    for title, end in (("the whole log", None), ("what was known on 4 May", SERVICENOW_FROM)):
+        print(f"learnt from {title}: {take_in(source, servicenow_scenario(hours='auto', until=end)).notes[1]}")
     until = take_in(source, servicenow_scenario(until=SERVICENOW_FROM))
     full = take_in(source, servicenow_scenario(until=SERVICENOW_TO))
-    for title, country in (("", "none"), (", Brazil's holidays named", "BR")):
-        told = take_in(source, servicenow_scenario(until=SERVICENOW_FROM, holidays=country))
+    named: dict[str, dict[str, Any]] = {
+        "": {},
+        ", Brazil's holidays named": {"holidays": "BR"},
+        ", closed days named": {"closed_days": SERVICENOW_CLOSED},
+    }
+    for title, options in named.items():
+        told = take_in(source, servicenow_scenario(until=SERVICENOW_FROM, **options))
         scores, why = hold_out(told, full, "28d")
         show(f"Forecast of 2016-05-04 … 05-31{title} (* = chosen by backtest)", scores)
         print(told.notes[1:], {k: v for k, v in why["all"].items() if k != "notes"})
