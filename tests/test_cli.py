@@ -465,9 +465,10 @@ def test_an_interrupt_ends_with_130_and_leaves_the_old_plan(desk, tmp_path, monk
 
 
 def start(*args, **more):
+    # Started in the background, the tests themselves may have SIGINT ignored, and their children would inherit that.
     return subprocess.Popen(
         [sys.executable, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, **more,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **more,
     )  # fmt: skip
 
 
