@@ -13,7 +13,10 @@ from staffcast.contracts import Calendar, InputError, bad_value
 from staffcast.scenario import Scenario
 from staffcast.tickets import IntervalLog, TicketLog, learn_calendar, learn_holiday_closures
 
-__all__ = ["calendars_for_log", "country_holidays"]
+__all__ = ["CHECK", "calendars_for_log", "country_holidays"]
+
+# A note that begins so stands at the top of the plan: the planner should look before believing the numbers.
+CHECK = "please check:"
 
 _ENOUGH_RESPONSES = 200
 _OPEN_WEIGHT = 100.0
@@ -66,38 +69,47 @@ def calendars_for_log(
     calendars, notes = {}, {}
     for queue, (times, weights) in activity.items():
         rules = scenario.for_queue(queue)
+        sure = _tells_hours(log, queue)
         minutes = scenario.interval_minutes
         if rules.hours is not None:
             calendar, how = Calendar.parse(log.zone, rules.hours), "given"
         else:
             own = learn_calendar(times, weights, zone=log.zone, minutes=minutes)
-            how = "learnt from the last eight weeks"
+            how = "learnt from the last eight weeks" if sure else "guessed from when tickets arrive"
             if own is None:
                 if pooled is None:
                     pooled = _pooled(activity, log.zone, minutes)
-                own, how = (
-                    pooled,
-                    "learnt from all queues together, as this one has too few tickets"
-                    if len(activity) > 1
-                    else "unknown",
-                )
+                own = pooled
+                how = f"{how} in all queues together" if len(activity) > 1 else "not to be learnt from so few tickets"
             calendar = own
         calendar = replace(calendar, closed_arrivals=rules.closed_arrivals, holidays=dict(days))
         calendar, more = _with_holidays(calendar, times, days, scenario.closed_on_holidays)
         calendars[queue] = calendar.closed(scenario.closed_days)
         notes[queue] = (f"hours {how}: {calendar.describe()}", *more)
+        if not sure and rules.hours is None and not calendar.always_open:
+            notes[queue] += (
+                f"{CHECK} the opening hours are a guess, as nothing tells when people answered: give them with --hours",
+            )
     return calendars, notes
 
 
 def _known_queues(log: TicketLog | IntervalLog, scenario: Scenario) -> None:
     for parameter, names in (
         ("queues", scenario.queues),
-        ("queues_only", scenario.only),
-        ("skip_queues", scenario.skip),
+        ("queues_only (--queues)", scenario.only),
+        ("skip_queues (--skip-queues)", scenario.skip),
     ):
         for name in names:
             if name not in log.queues:
                 raise bad_value(parameter, name, f"a queue of the log: {', '.join(log.queues)}")
+
+
+def _tells_hours(log: TicketLog | IntervalLog, queue: str) -> bool:
+    """Whether the log shows when people worked, not only when customers wrote."""
+    if isinstance(log, IntervalLog):
+        return "open" in log.frame
+    rows = log.frame[log.frame["queue"] == queue]
+    return "first_response_at" in rows and rows["first_response_at"].notna().sum() >= _ENOUGH_RESPONSES
 
 
 def _activity(log: TicketLog | IntervalLog, queue: str) -> tuple[pd.DatetimeIndex, np.ndarray]:
@@ -110,7 +122,7 @@ def _activity(log: TicketLog | IntervalLog, queue: str) -> tuple[pd.DatetimeInde
         return pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(dtype=float)
     rows = log.frame[log.frame["queue"] == queue]
     times = rows["offered_at"].dropna()
-    if "first_response_at" in rows and rows["first_response_at"].notna().sum() >= _ENOUGH_RESPONSES:
+    if _tells_hours(log, queue):
         times = rows["first_response_at"].dropna()
     return pd.DatetimeIndex(times), np.ones(len(times))
 
@@ -135,6 +147,6 @@ def _with_holidays(
     if usual:
         last = times.max().date()
         return calendar.closed({*past, *(d for d in days if d > last)}), [
-            f"closed on public holidays, as on {len(past)} of those in the log"
+            f"taken as closed on public holidays, because {len(past)} past ones were"
         ]
-    return calendar.closed(past), ["open on public holidays, as most of those in the log"]
+    return calendar.closed(past), ["taken as open on public holidays, as most past ones were"]

@@ -93,7 +93,7 @@ def _deliver(frame: pd.DataFrame, kind: str, output: str | None, as_json: bool, 
         click.echo(json_text(kind, {"rows": frame}))
     elif not output:
         if sys.stdout.isatty():
-            print_frame(frame, title=title, stream=sys.stdout)
+            print_frame(frame, title=title, stream=sys.stdout, kind=kind)
         else:
             click.echo(csv_text(frame), nl=False)
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
-from staffcast.calendars import calendars_for_log
+from staffcast.calendars import CHECK, calendars_for_log
 from staffcast.contracts import Calendar, InputError, bad_value, parse_duration_s
 from staffcast.forecast import Demand, forecast
 from staffcast.playing import Played, play, require_judgeable
@@ -25,6 +25,7 @@ from staffcast.utilization import QueueFacts, backlog, kpis, measure, read_roste
 __all__ = ["Intake", "Plan", "backlog_table", "kpi_table", "make_plan", "predict", "take_in"]
 
 _FEWEST_TICKETS = 20
+_SHORT_HANDLING_S = 45.0
 
 # Called with what is being done, how much of it is done, and of how much.
 Progress = Callable[[str, int, int], None]
@@ -51,6 +52,11 @@ class Intake:
     series: pd.DataFrame
     facts: Mapping[str, QueueFacts]
     notes: tuple[str, ...]
+
+    @property
+    def checks(self) -> list[str]:
+        """Notes that should be looked at before the numbers are believed."""
+        return [note for note in self.notes if CHECK in note]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +128,12 @@ def make_plan(
     )
     kpi = used = None
     if isinstance(intake.log, TicketLog):
-        kpi = kpis(planned(intake.log, intake.calendars), intake.calendars, by=["queue"], target=scenario.rules.frt)
+        # Each queue against its own target.
+        logs = {queue: planned(intake.log, {queue: calendar}) for queue, calendar in intake.calendars.items()}
+        kpi = pd.concat(
+            [kpis(log, intake.calendars, by=["queue"], target=scenario.for_queue(q).frt) for q, log in logs.items()],
+            ignore_index=True,
+        )
     if on_duty is not None:
         used = utilization(on_duty, intake.log if isinstance(intake.log, TicketLog) else None)
     return Plan(
@@ -148,8 +159,18 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
     _enough(series, _path(source))
     minutes = pd.Timedelta(minutes=scenario.interval_minutes)
     facts = measure(log, calendars, series["ds"].max() + minutes, order=scenario.priority_order)
-    notes = [*log.notes, *(f"{queue}: {note}" for queue in calendars for note in how[queue])]
+    notes = [*log.notes, *_doubts(log), *(f"{queue}: {note}" for queue in calendars for note in how[queue])]
     return Intake(log=log, calendars=calendars, series=series, facts=facts, notes=tuple(notes))
+
+
+def _doubts(log: TicketLog | IntervalLog) -> list[str]:
+    """Inputs that are legal but look like a mistake."""
+    doubts = []
+    handle = log.frame["handle_s"] if isinstance(log, TicketLog) and "handle_s" in log.frame else log.frame.get("aht_s")
+    known = handle[handle > 0] if handle is not None else pd.Series(dtype=float)
+    if len(known) and known.mean() < _SHORT_HANDLING_S:
+        doubts.append(f"{CHECK} handle times average {known.mean():.0f} s, read as seconds: are they in minutes?")
+    return doubts
 
 
 def predict(intake: Intake, scenario: Scenario, *, processes: int = 1, progress: Progress | None = None) -> Demand:

@@ -37,7 +37,7 @@ class Played:
         (see :class:`staffcast.simulation.Outcome`).
     summary : DataFrame
         One row per queue: the whole span in one record, ``target``, ``target_value`` (the figure that the target is
-        about) and ``verdict``: ``met`` or ``missed`` over all tickets, ``open`` where the target lies within the
+        about) and ``verdict``: ``met`` or ``missed`` over all tickets, ``undecided`` where the target lies within the
         95 % interval of the simulated figure or no ticket came.
     by_priority : DataFrame
         The same by queue and priority, most urgent first, where a queue has several.
@@ -223,15 +223,15 @@ def _service(table: pd.DataFrame, known: QueueFacts) -> Service:
 def _judge(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
     """The simulated figure that the target is about, and whether it is met beyond the simulation's own doubt."""
     if not summary["offered"] > 0:
-        return math.nan, "open"
+        return math.nan, "undecided"
     if target.kind == "share":
         value, low, high = (summary[f"service_level{end}"] for end in ("", "_low", "_high"))
         doubt = low < target.level <= high
-        return value, "open" if doubt else ("met" if value >= target.level else "missed")
+        return value, "undecided" if doubt else ("met" if value >= target.level else "missed")
     if target.kind == "mean":
         value, margin = summary["frt_mean_s"], 1.96 * summary["frt_mean_s_se"]
         doubt = abs(value - target.seconds) < margin
-        return value, "open" if doubt else ("met" if value <= target.seconds else "missed")
+        return value, "undecided" if doubt else ("met" if value <= target.seconds else "missed")
     name = f"frt_p{_percentile(target)}_s"
     return summary[name], "met" if summary[name] <= target.seconds else "missed"
 

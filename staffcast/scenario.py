@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -231,7 +232,7 @@ def load_scenario(path: str | Path) -> Scenario:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"is not valid TOML: {error}", file=path) from error
+        raise InputError(f"is not valid TOML: {error}; text stands in quotes", file=path) from error
     return _apply(Scenario(), options, origin=path)
 
 
@@ -371,12 +372,15 @@ def _one_of(parameter: str, value: object, legal: tuple[str, ...]) -> str:
     return str(value)
 
 
-def _instant(parameter: str, value: object) -> pd.Timestamp:
+def _instant(parameter: str, given: object) -> pd.Timestamp:
+    value = given
+    # ISO only: 1.4.2025 would be read as 4 January by some and 1 April by others.
+    if isinstance(value, str) and not re.match(r"\s*\d{4}-\d\d-\d\d", value):
+        value = None
     try:
-        # A bare number would be read as nanoseconds since 1970.
         instant = pd.Timestamp(value) if isinstance(value, (str, dt.date)) else pd.NaT
     except (ValueError, TypeError):
         instant = pd.NaT
     if not isinstance(instant, pd.Timestamp):
-        raise bad_value(parameter, value, "a date or time like 2026-03-01 or 2026-03-01T09:00")
+        raise bad_value(parameter, given, "a date or time like 2026-03-01 or 2026-03-01T09:00")
     return instant

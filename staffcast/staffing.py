@@ -233,11 +233,11 @@ def _table(rows: pd.DataFrame, worked: npt.NDArray[np.float64], found: Staffing,
             "occupancy": np.where(working, found.occupancy, np.nan),
             "band_gap": found.band_gap,
             "service_level": found.service_level,
-            "frt_mean_s": found.frt_mean_s,
-            "frt_p50_s": found.frt_p50_s,
-            "frt_p90_s": found.frt_p90_s,
-            "frt_p95_s": found.frt_p95_s,
-            "frt_p99_s": found.frt_p99_s,
+            **{
+                # Where a rate overloads the crew the wait has no bound; an empty cell says so better than "inf".
+                name: np.where(np.isfinite(getattr(found, name)), getattr(found, name), np.nan)
+                for name in ("frt_mean_s", "frt_p50_s", "frt_p90_s", "frt_p95_s", "frt_p99_s")
+            },
             "frt_agents": found.frt_agents,
             "occupancy_agents": found.occupancy_agents,
             "one_fewer": found.one_fewer,

@@ -456,3 +456,43 @@ def test_bad_rows_can_be_dropped_with_a_note(here):
     assert "note: 1 tickets resolved before they were created were left out" in done.stderr
     counts = [int(line.split(",")[2].partition(".")[0]) for line in done.stdout.splitlines()[1:]]
     assert sum(counts) == len(log) - 1
+
+
+def test_a_misspelt_column_name_is_refused(here):
+    """A name that staffcast does not know on the left of --column gets the nearest one that it does."""
+    message = refuse("kpi", written(recent()), "--zone", "Europe/Berlin", "--column", "queu=queue")
+    assert "got 'queu'; did you mean queue?" in message
+
+
+def test_doubtful_inputs_stand_at_the_top_of_the_plan(here):
+    """Handle times that look like minutes, and hours guessed from arrivals, are named in the printed plan."""
+    log = recent(60).drop(columns=["first_response_at"]).assign(handle_s=lambda f: f["handle_s"] / 60)
+    result = CliRunner().invoke(main, ["plan", written(log), *RULES, "-o", "out", "-q"])
+    assert result.exit_code in (0, 3), result.stderr
+    assert "please check: handle times average" in result.stdout
+    assert "please check: the opening hours are a guess" in result.stdout
+    assert "please check" in Path("out/report.html").read_text(encoding="utf-8")
+
+
+def test_numbers_with_decimal_commas_are_read(here):
+    """A spreadsheet with semicolons and decimal commas gives the same handle times."""
+    log = recent()
+    comma = log.assign(handle_s=log["handle_s"].round(1).astype(str).str.replace(".", ",").replace("nan", ""))
+    comma.to_csv("comma.csv", sep=";", index=False)
+    log.assign(handle_s=log["handle_s"].round(1)).to_csv("point.csv", index=False)
+    rows = [
+        CliRunner().invoke(main, ["kpi", name, "--zone", "Europe/Berlin", "-q"]).stdout
+        for name in ("comma.csv", "point.csv")
+    ]
+    assert rows[0] == rows[1]
+    assert "aht_s" in rows[0]
+
+
+def test_the_zone_goes_from_step_to_step(here):
+    """Without --zone the next step writes the local hours that the one before wrote, across a clock change too."""
+    rules = [*RULES[:-2], "-q", "-o", "demand.csv"]
+    assert CliRunner().invoke(main, ["forecast", written(recent(60)), *rules]).exit_code == 0
+    assert CliRunner().invoke(main, ["staff", "demand.csv", "-o", "requirement.csv"]).exit_code == 0
+    demand, requirement = (pd.read_csv(f"{name}.csv") for name in ("demand", "requirement"))
+    assert demand["ds"].to_list() == requirement["ds"].to_list()
+    assert set(requirement["zone"]) == {"Europe/Berlin"}

@@ -233,3 +233,10 @@ def test_closed_days_and_the_order_of_priorities(write):
     assert scenario.priority_order == ("2", "1", "0")
     with pytest.raises(InputError, match="closed_days"):
         load_scenario(write('closed_days = ["24.12.2026"]\n'))
+
+
+@pytest.mark.parametrize("text", ["1.4.2025", "01/04/2025", "13.4.2025", "April 1"])
+def test_days_that_could_mean_two_things_are_refused(text):
+    """A day is written year first; whatever could be the first of April or the fourth of January is refused."""
+    with pytest.raises(InputError, match=f"`since` must be a date or time like 2026-03-01.*{text}"):
+        Scenario().with_options({"since": text})

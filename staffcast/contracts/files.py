@@ -20,10 +20,11 @@ from typing import IO, Any
 
 import pandas as pd
 
+from staffcast.contracts.calendar import check_zone
 from staffcast.contracts.errors import InputError, OutputError
 from staffcast.contracts.tables import Table
 
-__all__ = ["atomic_folder", "atomic_path", "csv_text", "read_frame", "read_table", "write_table"]
+__all__ = ["atomic_folder", "atomic_path", "csv_text", "read_frame", "read_table", "stated_zone", "write_table"]
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _SNIFF_BYTES = 1 << 16
@@ -144,14 +145,17 @@ def read_table(path: str | Path, table: Table, *, zone: str | None = None) -> pd
     table : Table
         The contract it must keep.
     zone : str, optional
-        Zone for its instants; without one they stay in UTC.
+        Zone for its instants; without one that of the file's column ``zone``, as :func:`write_table` makes it; without
+        that too they stay in UTC.
 
     Raises
     ------
     InputError
         As :func:`read_frame` and :meth:`Table.check`.
     """
-    frame = table.check(read_frame(path), file=path)
+    frame = read_frame(path)
+    zone = zone or stated_zone(frame, file=path)
+    frame = table.check(frame.drop(columns="zone", errors="ignore"), file=path)
     for name in frame.columns[frame.columns.isin(list(table.columns))]:
         if table.columns[name].kind == "time" and zone is not None:
             frame[name] = frame[name].dt.tz_convert(zone)
@@ -159,6 +163,22 @@ def read_table(path: str | Path, table: Table, *, zone: str | None = None) -> pd
         with contextlib.suppress(ValueError, TypeError):  # further columns: numbers where they read as such, else text
             frame[name] = pd.to_numeric(frame[name])
     return frame
+
+
+def stated_zone(frame: pd.DataFrame, *, file: str | Path | None = None) -> str | None:
+    """Zone that a table's column ``zone`` states; None without the column.
+
+    Raises
+    ------
+    InputError
+        Several zones, or an unknown one.
+    """
+    if "zone" not in frame:
+        return None
+    zones = frame["zone"].dropna().unique()
+    if len(zones) > 1:
+        raise InputError(f"has several zones: {', '.join(map(str, zones))}; a table has one", file=file, column="zone")
+    return check_zone(zones[0]) if len(zones) else None
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
@@ -189,11 +209,16 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Frame as CSV: instants as ISO 8601 with offset, numbers with ten significant digits."""
+    """Frame as CSV: instants as ISO 8601 with offset, numbers with ten significant digits.
+
+    An offset does not tell the zone, and days need it: it goes into a last column, ``zone``.
+    """
     text = frame.copy()
-    for column in text.columns:
-        if isinstance(text[column].dtype, pd.DatetimeTZDtype):
-            text[column] = _iso(text[column])
+    for column in frame.columns:
+        if isinstance(frame[column].dtype, pd.DatetimeTZDtype):
+            text[column] = _iso(frame[column])
+            if "zone" not in text and column == "ds":
+                text["zone"] = getattr(frame[column].dt.tz, "key", None) or str(frame[column].dt.tz)
     return str(text.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
 
 

@@ -138,6 +138,9 @@ def _in_kind(values: pd.Series, column: Column, name: str, file: str | Path | No
         fail(flags.isna(), "cannot read {value!r} as true or false")
         return flags.astype(bool)
     numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    if (numbers.isna() & ~empty).any() and not values.astype(str).str.contains(".", regex=False).any():
+        # A spreadsheet in a country with decimal commas; with points in the column too, nobody knows what is meant.
+        numbers = pd.to_numeric(values.astype(str).str.replace(",", "."), errors="coerce").astype(float)
     unit = f" {column.unit}" if column.unit else ""
     fail(numbers.isna() & ~empty, "cannot read {value!r} as a number")
     legal = f"[{column.low:g}, {column.high:g}{']' if np.isfinite(column.high) else ')'}{unit}"

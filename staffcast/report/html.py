@@ -77,7 +77,11 @@ def render(plan: Plan, *, source: str) -> str:
         loader=jinja2.PackageLoader("staffcast.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )  # fmt: skip
-    verdict = "no target missed" if not top["missed"] else f"target missed: {', '.join(top['missed'])}"
+    verdict = "targets met"
+    if top["undecided"]:
+        verdict += f", {top['undecided']} too close to call"
+    if top["missed"]:
+        verdict += f", missed: {', '.join(top['missed'])}"
     counts = plan.demand.sample(_PATHS)
     return environment.get_template("page.html.j2").render(
         span=span_text(top),
@@ -90,7 +94,7 @@ def render(plan: Plan, *, source: str) -> str:
             (_number(top["tickets_per_week"]), "tickets a week for people"),
             (_number(top["agent_hours_per_week"]), "agent hours a week"),
             (_decimal(top["fte"]), "FTE rostered"),
-            (f"{len(summary) - len(top['missed'])} of {len(summary)}", verdict),
+            (f"{top['met']} of {len(summary)}", verdict),
         ],
         people=table(summary, _PEOPLE),
         holds=table(summary, _HOLDS),
@@ -145,6 +149,7 @@ _PEOPLE = (
 )  # fmt: skip
 _HOLDS = (
     ("unique_id", "queue", _text), ("target", "target", str), ("service_level", "within the time", _share),
+    ("so_far", "in the log so far", _share),
     ("frt_p50_s", "FRT p50", _time), ("frt_p90_s", "p90", _time), ("frt_p95_s", "p95", _time),
     ("utilization", "utilization", _share), ("verdict", "verdict", _verdict),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from staffcast.contracts import format_share
+from staffcast.contracts import format_duration, format_share
 from staffcast.plan import Plan
 from staffcast.staffing import pooling_gain
 
@@ -14,6 +14,7 @@ __all__ = ["FTE_HOURS", "headline", "levers", "model_errors", "span_text", "summ
 
 # Paid hours of a full-time week; only the FTE column depends on it.
 FTE_HOURS = 40.0
+_MANY_WAIT = 0.05
 
 
 def summarise(plan: Plan) -> pd.DataFrame:
@@ -25,11 +26,13 @@ def summarise(plan: Plan) -> pd.DataFrame:
         ``unique_id, model, wape`` (backtest error per interval), ``wape_day`` (per day), ``wape_naive``,
         ``tickets_per_week, aht_s, peak_agents, agent_hours_per_week, rostered_hours_per_week, fte`` (of 40 h),
         ``occupancy`` (load ÷ agents over the span), ``by_frt, by_occupancy, by_minimum, below_band`` (shares of the
-        staffed intervals), ``target, service_level, frt_p50_s, frt_p90_s, frt_p95_s, utilization, verdict``.
+        staffed intervals), ``target, service_level, frt_p50_s, frt_p90_s, frt_p95_s, utilization, verdict`` and
+        ``so_far`` (share within the target's time in the log).
     """
     demand, requirement = plan.demand, plan.requirement
     hours = demand.minutes / 60
-    weeks = len(demand.ds) * hours / 168
+    # A week is seven local days, also when one of them has 25 hours.
+    weeks = demand.ds.tz_localize(None).normalize().nunique() / 7
     rows = []
     for queue in demand.queues:
         table = requirement[requirement["unique_id"] == queue]
@@ -64,9 +67,16 @@ def summarise(plan: Plan) -> pd.DataFrame:
                 "frt_p95_s": played["frt_p95_s"],
                 "utilization": played["utilization"],
                 "verdict": played["verdict"],
+                "so_far": _so_far(plan.kpi, queue),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _so_far(kpi: pd.DataFrame | None, queue: str) -> float:
+    """Share within the target's time in the log itself; NaN where the log cannot tell."""
+    rows = kpi[kpi["queue"] == queue] if kpi is not None else pd.DataFrame()
+    return float(rows["frt_within"].iloc[0]) if len(rows) and rows["answered"].iloc[0] > 0 else float("nan")
 
 
 def headline(plan: Plan, summary: pd.DataFrame) -> dict[str, Any]:
@@ -78,6 +88,8 @@ def headline(plan: Plan, summary: pd.DataFrame) -> dict[str, Any]:
         "agent_hours_per_week": float(summary["agent_hours_per_week"].sum()),
         "rostered_hours_per_week": float(summary["rostered_hours_per_week"].sum()),
         "fte": float(summary["fte"].sum()),
+        "met": int((summary["verdict"] == "met").sum()),
+        "undecided": int((summary["verdict"] == "undecided").sum()),
         "missed": [str(q) for q in summary.loc[summary["verdict"] == "missed", "unique_id"]],
     }
 
@@ -101,8 +113,21 @@ def week_grid(requirement: pd.DataFrame, queue: str, column: str = "agents") -> 
 
 
 def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
-    """Where FRT and band pull apart, and what would bring them together; a sentence each."""
-    out = [
+    """What to look at: doubtful inputs, why a target is not kept, where FRT and band pull apart; a sentence each."""
+    out = list(plan.intake.checks)
+    for row in summary.to_dict("records"):
+        table = plan.demand.of(row["unique_id"])
+        waits = float(table["carried"].sum() / max(table["mean"].sum(), 1e-9))
+        if row["verdict"] != "met" and waits > _MANY_WAIT:
+            rules = plan.scenario.for_queue(row["unique_id"])
+            out.append(
+                f"{row['unique_id']}: {format_share(waits)} of its tickets wait at opening and are worked off within "
+                f"{format_duration(rules.clear_within_s)}, most of them late for {rules.frt}. A shorter --clear-within "
+                "calls more people in at opening and fewer later."
+            )
+    if all(plan.scenario.for_queue(queue).first_reply_s == 0 for queue in plan.demand.queues):
+        out.append("First reply times are counted as 0 s, so FRT is the wait alone; say --first-reply 25s or the like.")
+    out += [
         f"{row['unique_id']}: FRT keeps {format_share(row['below_band'])} of the staffed intervals below the "
         f"band {plan.scenario.for_queue(row['unique_id']).band}; occupancy is {format_share(row['occupancy'])}."
         for row in summary.to_dict("records")

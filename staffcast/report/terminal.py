@@ -25,7 +25,7 @@ __all__ = ["SCHEMA_VERSION", "as_json", "print_frame", "print_plan"]
 # Raised when a key of the JSON output changes its meaning or goes; new keys do not raise it.
 SCHEMA_VERSION = 1
 _MOST_ROWS = 40
-_VERDICT_STYLE = {"met": "green", "missed": "bold red", "open": "yellow"}
+_VERDICT_STYLE = {"met": "green", "missed": "bold red", "undecided": "yellow"}
 
 
 def as_json(kind: str, body: Mapping[str, Any]) -> str:
@@ -58,18 +58,41 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
-def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO) -> None:
-    """Print a frame as a table, its first rows where it is long."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+# What fits a terminal; everything is in the file.
+_KEY_COLUMNS = {
+    "series": ("unique_id", "ds", "y", "aht_s", "open"),
+    "demand": ("unique_id", "ds", "mean", "carried", "q05", "q50", "q95", "aht_s"),
+    "requirement": ("unique_id", "ds", "worked", "agents", "rostered", "binding", "occupancy", "service_level"),
+    "outcome": ("unique_id", "ds", "agents", "arrivals", "service_level", "frt_p50_s", "frt_p90_s", "queue_end"),
+    "backtest": ("unique_id", "model", "origin", "horizon", "wape", "wape_day", "bias", "coverage_80"),
+    "kpi": (
+        "queue", "agent", "priority", "channel", "hour", "weekday", "day", "week", "month", "offered", "abandoned",
+        "frt_p50_s", "frt_p90_s", "frt_within", "aht_s", "csat", "unique_id", "ds", "waiting", "open", "oldest_s",
+        "paid_h", "available_h", "handling_h", "shrinkage", "utilization", "occupancy",
+    ),
+}  # fmt: skip
+_HEADINGS = {"unique_id": "queue", "ds": "from", "y": "tickets", "frt_within": "in time", "queue_end": "waiting"}
+
+
+def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = "") -> None:
+    """Print a frame as a table: its main columns, and the first rows where it is long."""
+    hidden = len(frame.columns)
+    frame = frame[[c for c in frame.columns if c in _KEY_COLUMNS.get(kind, frame.columns)]]
+    hidden -= len(frame.columns)
+    console = _console(stream)
+    console.print(Text(title, style="bold"))
+    table = _table()
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
-        table.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
+        heading = _HEADINGS.get(str(name), str(name).removesuffix("_s").replace("_", " "))
+        table.add_column(Text(heading), justify="right" if numeric else "left", overflow="fold")
     for row in frame.head(_MOST_ROWS).itertuples(index=False):
         table.add_row(*(_cell(value, str(name)) for name, value in zip(frame.columns, row, strict=True)))
-    console = _console(stream)
     console.print(table)
     if len(frame) > _MOST_ROWS:
-        console.print(f"… and {len(frame) - _MOST_ROWS:,} rows more; write them all with -o FILE", style="dim")
+        console.print(f"… and {len(frame) - _MOST_ROWS:,} rows more", style="dim")
+    if hidden or len(frame) > _MOST_ROWS:
+        console.print(f"-o FILE writes all rows{f' and {hidden} more columns' if hidden else ''}", style="dim")
 
 
 _SHARES = (
@@ -88,7 +111,7 @@ _SHARES = (
 
 def _cell(value: Any, name: str) -> Text:
     if isinstance(value, pd.Timestamp):
-        return Text(f"{value:%a %d %b %Y %H:%M}")
+        return Text(f"{value:%a %d %b %H:%M}")
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return Text("–")
     if isinstance(value, float):
@@ -124,6 +147,7 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
     ]
     holds: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
         ("target", lambda r: str(r["target"])),
+        ("so far", lambda r: format_share(r["so_far"], 1)),
         ("simulated", lambda r: format_share(r["service_level"], 1)),
         ("FRT p50", lambda r: format_duration(r["frt_p50_s"])),
         ("p90", lambda r: format_duration(r["frt_p90_s"])),

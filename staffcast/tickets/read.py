@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import SERIES, TICKETS, InputError, bad_value, check_zone
-from staffcast.contracts.files import read_frame
+from staffcast.contracts.files import read_frame, stated_zone
 from staffcast.tickets.times import describe_rows, parse_times
 
 __all__ = ["IntervalLog", "TicketLog", "read_log"]
@@ -120,6 +121,8 @@ def read_log(
     frame = source.reset_index(drop=True) if isinstance(source, pd.DataFrame) else read_frame(source)
     if zone is not None:
         check_zone(zone)
+    elif "ds" in frame:  # a series that an earlier step counted
+        zone = stated_zone(frame, file=file)
     if bad_rows not in ("error", "drop"):
         raise bad_value("bad_rows", bad_rows, '"error" or "drop"')
     frame = _renamed(frame, columns or {}, file)
@@ -129,6 +132,12 @@ def read_log(
 
 
 def _renamed(frame: pd.DataFrame, columns: Mapping[str, str], file: Path | None) -> pd.DataFrame:
+    known = [*TICKETS.columns, *SERIES.columns, *_TICKET_ALIASES, *_INTERVAL_ALIASES]
+    for name in columns:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else 'write it as created_at="Created time"'
+            raise bad_value("columns", name, f"a column that staffcast knows ({', '.join(TICKETS.columns)})", hint)
     absent = [f"{canonical} = {name!r}" for canonical, name in columns.items() if name not in frame.columns]
     if absent:
         found = ", ".join(map(str, frame.columns))

@@ -14,6 +14,8 @@ __all__ = ["ParsedTimes", "describe_rows", "parse_times"]
 
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
 _SHOWN = 5
+# 03.04.2025 is the third of April wherever dates are written with dots; slashes mean either, so they are refused.
+_DOTTED = r"\d{1,2}\.\d{1,2}\.\d{4}\s+\d{1,2}:\d\d(:\d\d)?$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,8 @@ def parse_times(
     Parameters
     ----------
     values : Series
-        Text in ISO 8601 (``T`` or a space between date and time), or datetimes. Index 0 … n−1. Empty stays empty.
+        Text in ISO 8601 (``T`` or a space between date and time) or as ``31.12.2025 09:30``, or datetimes. Index
+        0 … n−1. Empty stays empty.
     zone : str or None
         Zone of wall-clock times, and of the result. None: the offset the file itself uses, if it uses just one.
     column, file
@@ -68,7 +71,9 @@ def parse_times(
         return _checked(_localized(values, zone, column, file), column, file, now)
     else:
         text = present.astype(str).str.strip()
-        parsed = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+        parsed = _dotted(text) if text.str.match(_DOTTED).all() else None
+        if parsed is None:
+            parsed = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
         if parsed.isna().any():
             raise InputError(
                 f"cannot read {describe_rows(present[parsed.isna()])} as a time; "
@@ -88,6 +93,12 @@ def parse_times(
         used = zone or _single_offset(offsets, column, file)
         times = parsed.reindex(values.index)
     return _checked(ParsedTimes(times=times.dt.tz_convert(used), zone=used), column, file, now)
+
+
+def _dotted(text: pd.Series) -> pd.Series:
+    seconds = text.str.count(":") == 2
+    full = text.where(seconds, text + ":00")
+    return pd.to_datetime(full, format="%d.%m.%Y %H:%M:%S", utc=True, errors="coerce")
 
 
 def _single_offset(written: pd.Series, column: str, file: str | Path | None) -> str:

@@ -62,7 +62,8 @@ def utilization(roster: pd.DataFrame, log: TicketLog | None = None) -> pd.DataFr
     roster : DataFrame
         From :func:`read_roster`.
     log : TicketLog, optional
-        Gives the handling; only tickets first answered within the roster's span count.
+        Gives the handling. The two are compared where both are: the roster is cut to the log's span (first ticket to
+        end), and only tickets first answered within the roster's span count.
 
     Returns
     -------
@@ -70,6 +71,8 @@ def utilization(roster: pd.DataFrame, log: TicketLog | None = None) -> pd.DataFr
         ``agent, paid_h, logged_in_h, available_h, shrinkage`` (1 − available ÷ paid) and, with a log, ``handling_h,
         tickets, utilization`` (handling ÷ logged-in) and ``occupancy`` (handling ÷ available).
     """
+    if log is not None:
+        roster = _within(roster, log.frame["created_at"].min(), log.end)
     hours = (roster["end"] - roster["start"]).dt.total_seconds() / 3600
     state = roster["state"].str.lower()
     table = pd.DataFrame(
@@ -94,3 +97,16 @@ def utilization(roster: pd.DataFrame, log: TicketLog | None = None) -> pd.DataFr
         table["utilization"] = table["handling_h"] / table["logged_in_h"].where(table["logged_in_h"] > 0)
         table["occupancy"] = table["handling_h"] / table["available_h"].where(table["available_h"] > 0)
     return table
+
+
+def _within(roster: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """Cut stretches to a span; what lies outside is dropped."""
+    start, end = roster["start"], roster["end"]
+    cut = roster.assign(start=start.where(start > first, first), end=end.where(end < last, last))
+    cut = cut[cut["end"] > cut["start"]].reset_index(drop=True)
+    if cut.empty:
+        raise InputError(
+            f"the roster ({start.min()} to {end.max()}) and the log ({first} to {last}) have no time in common; "
+            "give the roster of the log's span"
+        )
+    return cut

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from staffcast.calendars import calendars_for_log, country_holidays
+from staffcast.calendars import CHECK, calendars_for_log, country_holidays
 from staffcast.contracts import Calendar, InputError, interval_grid
 from staffcast.scenario import Scenario
 from staffcast.tickets import learn_calendar, learn_holiday_closures, read_log
@@ -125,7 +125,8 @@ def test_each_queue_gets_its_calendar():
     assert calendars["busy"].week == calendars["few"].week == true.week
     assert calendars["given"].describe() == "Mon 07:00–08:00 (Europe/Berlin)"
     assert calendars["given"].closed_arrivals == "lost"
-    assert notes["busy"][0].startswith("hours learnt from the last eight weeks: Mon–Fri 08:00–18:00")
+    assert notes["busy"][0].startswith("hours guessed from when tickets arrive: Mon–Fri 08:00–18:00")
+    assert CHECK in notes["busy"][-1]
     assert "all queues together" in notes["few"][0]
     assert notes["given"][0].startswith("hours given")
 
@@ -151,7 +152,7 @@ def test_holidays_follow_the_log():
 def test_a_queue_that_the_log_does_not_have(key):
     """A queue named in the scenario but not in the log is refused with those there are."""
     value = {"bilLing": {"minimum": 1}} if key == "queues" else "bilLing"
-    with pytest.raises(InputError, match=f"`{key}` must be a queue of the log: busy, got 'bilLing'"):
+    with pytest.raises(InputError, match=f"`{key}.* must be a queue of the log: busy, got 'bilLing'"):
         calendars_for_log(log_of(PATTERNS[0], {"busy": 1}), Scenario().with_options({key: value}))
 
 

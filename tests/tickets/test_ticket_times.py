@@ -120,7 +120,8 @@ def test_unreadable_times_show_the_first_five():
 
 
 @pytest.mark.parametrize(
-    "text", ["02.03.2026 09:30", "03/02/2026", "1772440200", "2026-13-01", "2026-02-30 10:00", "now?"]
+    "text",
+    ["31.02.2026 09:30", "03/02/2026 09:30", "03/02/2026", "1772440200", "2026-13-01", "2026-02-30 10:00", "now?"],
 )
 def test_not_iso(text):
     """A time in another order, a number of seconds and a day that is not are refused."""
@@ -164,3 +165,9 @@ def test_datetimes_pass_as_they_are():
     again = parse_times(naive, zone="Europe/Berlin", column="c", now=NOW)
     assert again.times[0] == made.times[0]
     assert parse_times(aware, zone=None, column="c", now=NOW).zone == "UTC"
+
+
+def test_dates_with_dots_are_day_first():
+    """A spreadsheet's 03.04.2025 is the third of April, with or without seconds."""
+    times = parse("03.04.2025 09:30", "13.04.2025 9:05:07", zone="Europe/Berlin").times
+    assert [t.isoformat() for t in times] == ["2025-04-03T09:30:00+02:00", "2025-04-13T09:05:07+02:00"]

@@ -41,7 +41,7 @@ def test_utilization_and_occupancy_by_hand():
     rows = [
         reply("2025-03-10 09:00", "x", 3600.0), reply("2025-03-10 10:00", "x", 1800.0),
         reply("2025-03-10 10:00", "y", 5400.0), reply("2025-03-09 10:00", "y", 9000.0),
-        reply("2025-03-10 10:00", "stranger", 7200.0), {"created_at": at("2025-03-10 11:00")},
+        reply("2025-03-10 10:00", "stranger", 7200.0), {"created_at": at("2025-03-10 23:30")},
     ]  # fmt: skip
     table = utilization(read_roster(roster_of(DAY), zone=BERLIN), log_of(rows)).set_index("agent")
     assert table["handling_h"].to_dict() == {"x": 1.5, "y": 1.5, "z": 0.0, "all": 3.0}
@@ -80,3 +80,25 @@ def test_stretches_may_touch_and_agents_may_overlap():
     ordered = read_roster(roster_of(DAY), zone=BERLIN)
     mixed = read_roster(roster_of(DAY[::-1]), zone=BERLIN)
     pd.testing.assert_frame_equal(ordered, mixed)
+
+
+def test_roster_and_log_are_compared_where_both_are():
+    """Of a roster that is longer than the log only the log's span counts: half a shift in it is half the hours."""
+    roster = pd.DataFrame(
+        {"agent": "x", "start": [at("2025-03-03 08:00"), at("2025-03-10 08:00")],
+         "end": [at("2025-03-03 16:00"), at("2025-03-10 16:00")], "state": "available"}
+    )  # fmt: skip
+    rows = [
+        {"created_at": at("2025-03-10 07:00")},
+        {
+            "created_at": at("2025-03-10 09:00"),
+            "first_response_at": at("2025-03-10 09:00"),
+            "agent": "x",
+            "handle_s": 7200.0,
+        },
+        {"created_at": at("2025-03-10 12:00")},
+    ]
+    team = utilization(read_roster(roster, zone=BERLIN), log_of(rows)).iloc[-1]
+    assert (team["available_h"], team["occupancy"]) == (4.0, 0.5)
+    with pytest.raises(InputError, match="no time in common"):
+        utilization(read_roster(roster.iloc[:1], zone=BERLIN), log_of(rows))
