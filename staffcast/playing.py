@@ -105,7 +105,7 @@ def play(
             backlog=np.array(known.backlog_age_s),
             first_reply_s=rules.first_reply_s,
             replications=scenario.replications,
-            # Every queue has its own random numbers, the same whatever other queues there are.
+            # Queues are busy and slow independently of each other: each has random numbers of its own.
             seed=int(np.random.SeedSequence([scenario.seed, *queue.encode()]).generate_state(1, np.uint64)[0]),
             target=rules.frt,
             processes=processes,
