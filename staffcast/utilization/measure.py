@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ __all__ = ["QueueFacts", "measure", "priority_order"]
 _WORDS = ("urgent", "critical", "highest", "high", "normal", "medium", "moderate", "low", "lowest")
 _RECENT = pd.Timedelta(weeks=8)
 _FEW = 50
+_RUNS = re.compile(r"\d+|\D+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,10 @@ def priority_order(names: list[str]) -> list[str]:
         return sorted(names, key=lambda n: _WORDS.index(n.lower()))
     if all(n.replace(".", "", 1).isdigit() for n in names):
         return sorted(names, key=float)
-    return sorted(names)
+    # P2 before P10: runs of digits compare as numbers.
+    return sorted(
+        names, key=lambda n: [(part.isdigit(), int(part) if part.isdigit() else part) for part in _RUNS.findall(n)]
+    )
 
 
 def measure(

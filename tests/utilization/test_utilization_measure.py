@@ -53,7 +53,8 @@ def test_priorities_and_their_shares():
         (["low", "Urgent", "normal", "high"], ["Urgent", "high", "normal", "low"]),
         (["10", "9", "1"], ["1", "9", "10"]),
         (["3 - Moderate", "1 - Critical", "2 - High"], ["1 - Critical", "2 - High", "3 - Moderate"]),
-        (["P3", "P1", "P2"], ["P1", "P2", "P3"]),
+        (["P3", "P10", "P2"], ["P2", "P3", "P10"]),
+        (["b", "2 high", "a"], ["a", "b", "2 high"]),
     ],
 )
 def test_the_order_of_priorities(names, order):
