@@ -35,7 +35,7 @@ def country_holidays(code: str, years: range) -> dict[dt.date, str]:
     country, _, region = code.partition("-")
     try:
         found = holidays.country_holidays(country.upper(), subdiv=region.upper() or None, years=years)
-    except NotImplementedError:
+    except NotImplementedError:  # what the library raises for a country it does not have
         raise bad_value("holidays", code, 'a country such as "DE" or "BR", or with its region "DE-BY"') from None
     return {day: str(name) for day, name in found.items()}
 

@@ -6,7 +6,7 @@ played against sampled demand. Each step is a function of its own, so that a pla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from typing import Literal
 import pandas as pd
 
 from staffcast.calendars import CHECK, calendars_for_log
-from staffcast.contracts import Calendar, InputError, bad_value, parse_duration_s
+from staffcast.contracts import Calendar, InputError, Target, bad_value, parse_duration_s
 from staffcast.forecast import Demand, forecast
 from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
@@ -128,12 +128,8 @@ def make_plan(
     )
     kpi = used = None
     if isinstance(intake.log, TicketLog):
-        # Each queue against its own target.
-        logs = {queue: planned(intake.log, {queue: calendar}) for queue, calendar in intake.calendars.items()}
-        kpi = pd.concat(
-            [kpis(log, intake.calendars, by=["queue"], target=scenario.for_queue(q).frt) for q, log in logs.items()],
-            ignore_index=True,
-        )
+        log = planned(intake.log, intake.calendars)
+        kpi = kpis(log, intake.calendars, by=["queue"], target=_targets(scenario, intake.calendars))
     if on_duty is not None:
         used = utilization(on_duty, intake.log if isinstance(intake.log, TicketLog) else None)
     return Plan(
@@ -203,7 +199,7 @@ def kpi_table(
     log = planned(intake.log, intake.calendars)
     if roster is not None:
         return utilization(read_roster(roster, zone=scenario.zone), log), intake.notes
-    return kpis(log, intake.calendars, by=by, target=scenario.rules.frt, clock=clock), intake.notes
+    return kpis(log, intake.calendars, by=by, target=_targets(scenario, intake.calendars), clock=clock), intake.notes
 
 
 def backlog_table(
@@ -238,6 +234,10 @@ def planned(log: TicketLog, calendars: Mapping[str, Calendar]) -> TicketLog:
     """Return the log without the queues that are not planned."""
     keep = log.frame["queue"].isin(list(calendars))
     return TicketLog(frame=log.frame[keep].reset_index(drop=True), zone=log.zone, notes=log.notes, until=log.until)
+
+
+def _targets(scenario: Scenario, queues: Iterable[str]) -> dict[str, Target]:
+    return {queue: scenario.for_queue(queue).frt for queue in queues}
 
 
 def _path(source: str | Path | pd.DataFrame) -> str | Path | None:

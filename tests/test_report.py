@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 from test_plan import OPTIONS, scenario, small_log
 
+from staffcast.forecast import Demand
 from staffcast.plan import make_plan
 from staffcast.report import as_json, levers, print_frame, render, summarise, write_plan
+from staffcast.report.summary import _weeks
 from staffcast.scenario import Scenario
 
 NASTY = {"chat": """<b>&"' $x$ [/b]""", "tiny": "Größe 客服 🚀 </h2><script>alert(1)</script>"}
@@ -213,7 +215,9 @@ def test_a_plan_from_counts_can_be_looked_at(tmp_path):
 
 def test_summary_figures_add_up(nasty):
     """Per queue: hours are agents × interval, FTE is rostered hours ÷ 40, and the binding rules share the intervals."""
-    weeks = 8 / 7  # eight local days, one of them an hour short
+    weeks = (nasty.demand.ds[-1] - nasty.demand.ds[0] + pd.Timedelta(hours=2)) / pd.Timedelta(
+        weeks=1
+    )  # one hour skipped
     for row in summarise(nasty).to_dict("records"):
         table = nasty.requirement[nasty.requirement["unique_id"] == row["unique_id"]]
         assert row["agent_hours_per_week"] * weeks == pytest.approx(table["agents"].sum())
@@ -254,3 +258,10 @@ def test_a_long_table_is_cut_with_a_word_on_how_to_get_the_rest():
     assert sum("[b]vip[/b]" in line for line in lines) == 40
     assert "queue [/x]" in stream.getvalue()
     assert lines[-2:] == ["… and 960 rows more", "-o FILE writes all rows"]
+
+
+def test_a_week_is_seven_days_wherever_the_plan_starts():
+    """Fourteen days from Friday evening over the autumn change are two weeks, not fifteen days' worth."""
+    ds = pd.date_range("2025-10-17 18:00", "2025-10-31 18:00", freq="h", tz="Europe/Berlin", inclusive="left")
+    assert len(ds) == 14 * 24 + 1
+    assert _weeks(Demand.from_frame(pd.DataFrame({"unique_id": "a", "ds": ds, "mean": 1.0}))) == 2.0

@@ -86,11 +86,11 @@ def forecast(
     for q in quantiles:
         if not 0 < q < 1:
             raise InputError(f"`quantiles` must lie in (0, 1), got {q!r}; write 5 % as 0.05")
+    _alike(frame)
     rolled = roll(
         frame, calendars, models=names, horizon=horizon, origins=origins, step=step, processes=processes,
         progress=progress,
     )  # fmt: skip
-    _alike(frame)
     parts, why = [], {}
     for queue, rows in frame.groupby("unique_id", sort=False):
         part, reasons = _forecast_queue(

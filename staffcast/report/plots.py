@@ -67,6 +67,10 @@ def _days_axis(axes: Axes, *, weekly: bool, span: pd.DatetimeIndex | None = None
     axes.margins(x=0.005)
 
 
+def _legend(axes: Axes, columns: int, **more: Any) -> None:
+    axes.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1, **more)
+
+
 def first_week(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the first seven local days."""
     local = table["ds"].dt.tz_localize(None)
@@ -106,7 +110,7 @@ def demand_plot(demand: Demand, paths: npt.NDArray[np.float64], history: pd.Data
         axes.set_ylabel("tickets per day")
         axes.set_ylim(bottom=0)
         _days_axis(axes, weekly=True)
-        axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
+        _legend(axes, 4)
         return _svg(figure, f"{queue}: tickets per day, past and forecast")
 
 
@@ -128,7 +132,7 @@ def interval_plot(demand: Demand, queue: str) -> str:
         axes.set_ylabel(f"tickets per {demand.minutes} min")
         axes.set_ylim(bottom=0)
         _days_axis(axes, weekly=False, span=x)
-        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
+        _legend(axes, 3)
         return _svg(figure, f"{queue}: tickets per interval, first week")
 
 
@@ -149,7 +153,7 @@ def agents_plot(requirement: pd.DataFrame, queue: str) -> str:
         axes.set_ylabel("agents")
         axes.set_ylim(bottom=0)
         _days_axis(axes, weekly=False, span=x)
-        axes.legend(handles=[*handles, line], ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
+        _legend(axes, 4, handles=[*handles, line])
         return _svg(figure, f"{queue}: agents needed, first week")
 
 
@@ -168,7 +172,7 @@ def occupancy_plot(requirement: pd.DataFrame, outcome: pd.DataFrame, queue: str,
         axes.set_ylabel("occupancy (%)")
         axes.set_ylim(0, 102)
         _days_axis(axes, weekly=False, span=x)
-        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
+        _legend(axes, 3)
         return _svg(figure, f"{queue}: occupancy against the band, first week")
 
 
@@ -194,7 +198,7 @@ def frt_plot(outcome: pd.DataFrame, queue: str, target: Target) -> str:
         axes.set_ylim(floor, top)
         axes.set_ylabel("first response time")
         _days_axis(axes, weekly=False, span=x)
-        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
+        _legend(axes, 3)
         return _svg(figure, f"{queue}: simulated first response time, first week")
 
 
@@ -210,7 +214,7 @@ def backlog_plot(outcome: pd.DataFrame, queue: str) -> str:
         axes.set_ylabel("tickets waiting")
         axes.set_ylim(bottom=0)
         _days_axis(axes, weekly=True)
-        axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1)
+        _legend(axes, 2)
         return _svg(figure, f"{queue}: simulated backlog")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from staffcast.contracts import format_duration, format_share
+from staffcast.forecast import Demand
 from staffcast.plan import Plan
 from staffcast.staffing import pooling_gain
 
@@ -31,8 +32,7 @@ def summarise(plan: Plan) -> pd.DataFrame:
     """
     demand, requirement = plan.demand, plan.requirement
     hours = demand.minutes / 60
-    # A week is seven local days, also when one of them has 25 hours.
-    weeks = demand.ds.tz_localize(None).normalize().nunique() / 7
+    weeks = _weeks(demand)
     rows = []
     for queue in demand.queues:
         table = requirement[requirement["unique_id"] == queue]
@@ -73,6 +73,12 @@ def summarise(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _weeks(demand: Demand) -> float:
+    """Length of the span in weeks by the wall clock: seven days are a week, also when one of them has 25 hours."""
+    end = (demand.ds[-1] + pd.Timedelta(minutes=demand.minutes)).tz_localize(None)
+    return float((end - demand.ds[0].tz_localize(None)) / pd.Timedelta(weeks=1))
+
+
 def _so_far(kpi: pd.DataFrame | None, queue: str) -> float:
     """Share within the target's time in the log itself; NaN where the log cannot tell."""
     rows = kpi[kpi["queue"] == queue] if kpi is not None else pd.DataFrame()
@@ -94,7 +100,7 @@ def headline(plan: Plan, summary: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def week_grid(requirement: pd.DataFrame, queue: str, column: str = "agents") -> pd.DataFrame:
+def week_grid(requirement: pd.DataFrame, queue: str) -> pd.DataFrame:
     """First seven local days of one queue: time of day down, days across; empty where closed.
 
     Returns
@@ -107,7 +113,7 @@ def week_grid(requirement: pd.DataFrame, queue: str, column: str = "agents") -> 
     days = sorted(local.dt.normalize().unique())[:7]
     table = table.assign(day=local.dt.normalize(), time=local.dt.strftime("%H:%M"))
     table = table[table["day"].isin(days) & (table["open"] | (table["agents"] > 0))]
-    return table.pivot_table(index="time", columns="day", values=column, aggfunc="max", observed=False).reindex(
+    return table.pivot_table(index="time", columns="day", values="agents", aggfunc="max", observed=False).reindex(
         columns=days
     )
 
@@ -127,12 +133,7 @@ def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
             )
     if all(plan.scenario.for_queue(queue).first_reply_s == 0 for queue in plan.demand.queues):
         out.append("First reply times are counted as 0 s, so FRT is the wait alone; say --first-reply 25s or the like.")
-    out += [
-        f"{row['unique_id']}: FRT keeps {format_share(row['below_band'])} of the staffed intervals below the "
-        f"band {plan.scenario.for_queue(row['unique_id']).band}; occupancy is {format_share(row['occupancy'])}."
-        for row in summary.to_dict("records")
-        if row["below_band"] > 0
-    ]
+    out += [_below_band(plan, row) for row in summary.to_dict("records") if row["below_band"] > 0]
     for queue in plan.demand.queues:
         target = plan.scenario.for_queue(queue).frt
         if target.seconds > 60 * plan.demand.minutes:
@@ -149,6 +150,18 @@ def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
             f"{format_share(gain['pooled_occupancy'])} occupancy instead of {format_share(gain['occupancy'])}."
         )
     return out
+
+
+def _below_band(plan: Plan, row: dict[Any, Any]) -> str:
+    queue = row["unique_id"]
+    table = plan.requirement[plan.requirement["unique_id"] == queue]
+    rules = table.loc[(table["band_gap"] > 0) & (table["agents"] > 0), "binding"].value_counts(normalize=True)
+    names = {"frt": "FRT", "occupancy": "the next whole agent", "minimum": "the minimum"}
+    keeps = " and ".join(f"{names[str(rule)]} ({format_share(share)})" for rule, share in rules.items())
+    return (
+        f"{queue}: {format_share(row['below_band'])} of the staffed intervals lie below the band "
+        f"{plan.scenario.for_queue(queue).band}, kept there by {keeps}; occupancy is {format_share(row['occupancy'])}."
+    )
 
 
 def span_text(top: dict[str, Any]) -> str:

@@ -65,7 +65,7 @@ def kpis(
     calendars: Mapping[str, Calendar],
     *,
     by: Sequence[str] = (),
-    target: Target | None = None,
+    target: Target | Mapping[str, Target] | None = None,
     clock: Clock = "business",
 ) -> pd.DataFrame:
     """KPIs per group of tickets.
@@ -78,8 +78,8 @@ def kpis(
         Calendar of each queue.
     by : sequence of str
         Cuts from ``CUTS``; several give every combination; none gives one row.
-    target : Target, optional
-        Its seconds are the threshold of ``frt_within``; without one 60 s.
+    target : Target or mapping of queue to Target, optional
+        Its seconds are the threshold of ``frt_within``; without one, or for a queue without one, 60 s.
     clock : {"business", "calendar"}
         As in :func:`response_times`.
 
@@ -105,19 +105,26 @@ def kpis(
             raise bad_value("by", cut, f"one of {', '.join(CUTS)}")
         if cut in ("queue", "agent", "priority", "channel") and cut not in log.frame:
             raise bad_value("by", cut, "a column that the log has", f"its columns are {', '.join(log.frame.columns)}")
-    threshold = target.seconds if target is not None else _DEFAULT_TARGET_S
     timed = response_times(log, calendars, clock=clock)
+    timed = timed.assign(limit_s=_limits(timed["queue"], target))
     everything = _with_cuts(log.frame, "created_at", cuts)
     offered = _with_cuts(timed, "offered_at", cuts)
     if not cuts:
-        return pd.DataFrame([_summary(everything, offered, threshold)])
+        return pd.DataFrame([_summary(everything, offered)])
     volumes = dict(iter(everything.groupby(cuts, dropna=False, sort=True)))
     groups = dict(iter(offered.groupby(cuts, dropna=False, sort=True)))
     rows = []
     for key in sorted(volumes.keys() | groups.keys()):
-        row = _summary(volumes.get(key, everything.iloc[:0]), groups.get(key, offered.iloc[:0]), threshold)
+        row = _summary(volumes.get(key, everything.iloc[:0]), groups.get(key, offered.iloc[:0]))
         rows.append(dict(zip(cuts, key, strict=True)) | row)
     return pd.DataFrame(rows)
+
+
+def _limits(queue: pd.Series, target: Target | Mapping[str, Target] | None) -> pd.Series:
+    """Threshold of each ticket, in seconds."""
+    if isinstance(target, Mapping):
+        return queue.map({name: own.seconds for name, own in target.items()}).fillna(_DEFAULT_TARGET_S).astype(float)
+    return pd.Series(target.seconds if target is not None else _DEFAULT_TARGET_S, index=queue.index)
 
 
 def _with_cuts(frame: pd.DataFrame, time: str, cuts: Sequence[str]) -> pd.DataFrame:
@@ -139,11 +146,12 @@ def _with_cuts(frame: pd.DataFrame, time: str, cuts: Sequence[str]) -> pd.DataFr
     return frame.assign(**made)
 
 
-def _summary(everything: pd.DataFrame, offered: pd.DataFrame, threshold: float) -> dict[str, float]:
+def _summary(everything: pd.DataFrame, offered: pd.DataFrame) -> dict[str, float]:
     frt = offered["frt_s"].to_numpy()
     timed, answered, gone = _fates(offered)
-    within = int((frt[timed] <= threshold).sum())
-    early = ~answered & ~gone & (offered["waited_s"].to_numpy() <= threshold)
+    limit = offered["limit_s"].to_numpy()
+    within = int((frt[timed] <= limit[timed]).sum())
+    early = ~answered & ~gone & (offered["waited_s"].to_numpy() <= limit)
     decided = len(offered) - int((early | (answered & ~timed)).sum())
     quantiles = np.quantile(frt[timed], (0.5, 0.9, 0.95, 0.99)) if timed.any() else np.full(4, np.nan)
     resolution = offered["resolution_s"].dropna().to_numpy()

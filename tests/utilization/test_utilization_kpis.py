@@ -229,3 +229,17 @@ def test_bad_arguments_of_kpis_are_named(options, says):
     """An unknown cut, one whose column is missing, or an unknown clock is refused by name."""
     with pytest.raises(InputError, match=says):
         kpis(log_of([{"created_at": at("2025-03-10 09:00")}]), {"all": HOURS}, **options)
+
+
+def test_each_queue_is_held_to_its_own_target():
+    """With a target per queue a reply after 100 s is in time where 5 minutes are allowed, and late where 60 s are."""
+    rows = [
+        {"queue": queue, "created_at": at("2025-03-10 09:00"), "first_response_at": at("2025-03-10 09:01:40")}
+        for queue in ("quick", "slow", "other")
+    ]
+    targets = {"quick": Target.parse("80% in 60s"), "slow": Target.parse("80% in 5m")}
+    log = log_of(rows)
+    calendars = {queue: Calendar(zone=BERLIN) for queue in log.queues}
+    table = kpis(log, calendars, by=["queue"], target=targets).set_index("queue")
+    assert table["frt_within"].to_dict() == {"quick": 0.0, "slow": 1.0, "other": 0.0}
+    assert kpis(log, calendars, target=targets)["frt_within"].iloc[0] == pytest.approx(1 / 3)
