@@ -7,7 +7,16 @@ import numpy.typing as npt
 
 from staffcast.contracts import bad_value
 
-__all__ = ["FloatArray", "above_zero", "at_least_zero", "share", "together", "whole"]
+__all__ = [
+    "FloatArray",
+    "above_zero",
+    "at_least_zero",
+    "patience",
+    "share",
+    "share_of_all",
+    "together",
+    "whole",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -55,6 +64,36 @@ def share(parameter: str, values: npt.ArrayLike) -> FloatArray:
         first = float(numbers[wrong][0])
         fix = f"write {first:g} % as {first / 100:g}" if 1 < first < 100 else "write 80 % as 0.8"
         raise bad_value(parameter, first, legal, fix)
+    return numbers
+
+
+def share_of_all(parameter: str, values: npt.ArrayLike) -> FloatArray:
+    """Float array of ``values``, all in [0, 1].
+
+    Raises
+    ------
+    InputError
+        Not numbers, or one of them outside.
+    """
+    legal = "a share in [0, 1]"
+    numbers = _numbers(parameter, values, legal)
+    wrong = ~((numbers >= 0) & (numbers <= 1))
+    first = float(numbers[wrong][0]) if wrong.any() else 0.0
+    _refuse(parameter, numbers, wrong, legal, f"write {first:g} % as {first / 100:g}" if 1 < first <= 100 else None)
+    return numbers
+
+
+def patience(parameter: str, values: npt.ArrayLike) -> FloatArray:
+    """Float array of ``values``, all ≥ 0; infinite where nobody gives up.
+
+    Raises
+    ------
+    InputError
+        Not numbers, or one of them negative or NaN.
+    """
+    legal = "at least 0 s, or inf where nobody gives up"
+    numbers = _numbers(parameter, values, legal)
+    _refuse(parameter, numbers, ~(numbers >= 0), legal, "0 is: gives up unless answered at once")
     return numbers
 
 

@@ -9,9 +9,7 @@ References
    exchanges", Elektroteknikeren 13, 1917.
 .. [2] D. L. Jagerman, "Some properties of the Erlang loss function", Bell System Technical Journal 53(3), 1974,
    pp. 525–551, doi:10.1002/j.1538-7305.1974.tb02756.x.
-.. [3] C. Loader, "Fast and accurate computation of binomial probabilities", 2000.
-.. [4] NIST Digital Library of Mathematical Functions, equation 8.9.2, https://dlmf.nist.gov/8.9.E2.
-.. [5] D. Gross, J. F. Shortle, J. M. Thompson, C. M. Harris, "Fundamentals of Queueing Theory", 4th ed., 2008,
+.. [3] D. Gross, J. F. Shortle, J. M. Thompson, C. M. Harris, "Fundamentals of Queueing Theory", 4th ed., 2008,
    section 2.3, doi:10.1002/9781118625651.
 """
 
@@ -22,11 +20,13 @@ from typing import overload
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, share, together
+from staffcast.erlang.kernels import free_odds, log_poisson
 
 __all__ = ["erlang_b", "erlang_c", "mean_wait", "wait_quantile", "wait_tail"]
+
+_log_poisson = log_poisson
 
 # Numbers in give a float, anything else an array of the broadcast shape.
 
@@ -58,7 +58,8 @@ def erlang_b(load_erl: npt.ArrayLike, agents: npt.ArrayLike) -> float | FloatArr
     Notes
     -----
     1/B = ∫₀^∞ load·e^(−load·t)·(1+t)^agents dt = e^load · load^(−agents) · Γ(agents + 1, load), [2]_ equation (4) and
-    following. Relative error below 1e-12 up to 10,000 agents, measured against 50 digits.
+    following. Relative error, measured against 60 digits from 0.001 to 1,000,000 agents: below 1.6e-15 times the larger
+    of 1 and |d ln B ÷ d ln load|, which is what a relative error of that size in the load would do.
 
     Examples
     --------
@@ -99,7 +100,7 @@ def erlang_c(load_erl: npt.ArrayLike, agents: npt.ArrayLike) -> float | FloatArr
 
     Notes
     -----
-    C = agents·B ÷ (agents − load·(1 − B)), from [5]_ section 2.3; relative error as that of B.
+    C = agents·B ÷ (agents − load·(1 − B)), from [3]_ section 2.3; relative error as that of B.
 
     Examples
     --------
@@ -144,7 +145,7 @@ def wait_tail(
 
     References
     ----------
-    [5]_ section 2.3, distribution of the waiting time.
+    [3]_ section 2.3, distribution of the waiting time.
 
     Examples
     --------
@@ -184,7 +185,7 @@ def mean_wait(load_erl: npt.ArrayLike, agents: npt.ArrayLike, aht_s: npt.ArrayLi
 
     References
     ----------
-    [5]_ section 2.3, mean wait in queue.
+    [3]_ section 2.3, mean wait in queue.
 
     Examples
     --------
@@ -249,29 +250,25 @@ def wait_quantile(
 
 def blocking(load: FloatArray, agents: FloatArray) -> FloatArray:
     """Erlang B over checked arrays of one shape."""
-    result = np.where(load > 0, 1.0, 0.0)
-    # Far in overload pmf and cdf both underflow; there the continued fraction needs few steps and only adds.
-    crowded = (agents > 0) & (load > agents + 2 * np.sqrt(agents) + 2)
-    if crowded.any():
-        result[crowded] = _blocking_fraction(load[crowded], agents[crowded])
-    calm = (agents > 0) & (load > 0) & ~crowded
-    if calm.all():
-        return _blocking_ratio(load, agents)
-    if calm.any():
-        result[calm] = _blocking_ratio(load[calm], agents[calm])
-    return result
+    if not (load > 0).all():
+        result, some = np.zeros_like(load), load > 0
+        result[some] = blocking(load[some], agents[some])
+        return result
+    found: FloatArray = 1 / (1 + free_odds(load, agents))
+    return found
 
 
 def waiting(load: FloatArray, agents: FloatArray) -> FloatArray:
     """Erlang C over checked arrays of one shape."""
-    result = np.where(load > 0, 1.0, 0.0)
     stable = (load > 0) & (load < agents)
-    if stable.any():
-        offered, people = load[stable], agents[stable]
-        lost = _blocking_ratio(offered, people)
-        # agents − load comes first: it is exact where the two are close, and then everything is a sum of positives.
-        result[stable] = np.minimum(people * lost / ((people - offered) + offered * lost), 1.0)
-    return result
+    if not stable.all():
+        result = np.where(load > 0, 1.0, 0.0)
+        if stable.any():
+            result[stable] = waiting(load[stable], agents[stable])
+        return result
+    with np.errstate(over="ignore"):  # C below 1e-308 is 0
+        found: FloatArray = 1 / (1 + (agents - load) / agents * free_odds(load, agents))
+    return found
 
 
 def tail(load: FloatArray, agents: FloatArray, aht_s: FloatArray, after_s: FloatArray) -> FloatArray:
@@ -308,68 +305,6 @@ def _per_spare(seconds: FloatArray, load: FloatArray, agents: FloatArray) -> Flo
     with np.errstate(over="ignore"):  # a queue a hair from overload waits for longer than doubles reach: inf is right
         np.divide(seconds, spare, out=result, where=(spare > 0) & (load > 0))
     return result
-
-
-def _blocking_ratio(load: FloatArray, agents: FloatArray) -> FloatArray:
-    """B = Poisson probability ÷ Poisson distribution function, for 0 < load up to a little above agents."""
-    ratio: FloatArray = np.exp(_log_poisson(load, agents)) / special.gammaincc(agents + 1, load)
-    return np.minimum(ratio, 1.0)
-
-
-def _blocking_fraction(load: FloatArray, agents: FloatArray) -> FloatArray:
-    """B from Legendre's continued fraction of Γ(agents + 1, load) [4]_, for load well above agents > 0.
-
-    B·load = load − agents + 1·agents/(load − agents + 2 + 2·(agents − 1)/(load − agents + 4 + …)), by Lentz's method.
-    """
-    spare = load - agents
-    value = spare.copy()
-    upper, lower = spare.copy(), np.zeros_like(spare)
-    for k in range(1, 1000):  # 70 steps at 10,000 agents and 2 standard deviations of overload; fewer further out
-        numerator, denominator = k * (agents - k + 1), spare + 2 * k
-        lower = 1 / (denominator + numerator * lower)
-        upper = denominator + numerator / upper
-        change = upper * lower
-        value *= change
-        if np.all(np.abs(change - 1) <= 2.3e-16):
-            break
-    return np.minimum(value / load, 1.0)
-
-
-def _log_poisson(load: FloatArray, agents: FloatArray) -> FloatArray:
-    """Logarithm of load^agents · e^(−load) ÷ Γ(agents + 1), without the cancellation of its three large terms."""
-    few = agents < 16
-    if few.all():
-        return _log_poisson_few(load, agents)
-    many = np.maximum(agents, 16.0)
-    inverse2 = 1 / (many * many)
-    # Stirling's series for ln Γ, what is left after √(2π n)·n^n·e^(−n); below 1e-16 from 16 on.
-    stirling = (
-        1 / 12 - inverse2 * (1 / 360 - inverse2 * (1 / 1260 - inverse2 * (1 / 1680 - inverse2 * (1 / 1188))))
-    ) / many
-    result = -(stirling + 0.5 * np.log(2 * np.pi * many) + _deviance(load, many))
-    if few.any():
-        result[few] = _log_poisson_few(load[few], agents[few])
-    return result
-
-
-def _log_poisson_few(load: FloatArray, agents: FloatArray) -> FloatArray:
-    result: FloatArray = agents * np.log(load) - load - special.gammaln(agents + 1)
-    return result
-
-
-def _deviance(load: FloatArray, agents: FloatArray) -> FloatArray:
-    """agents·ln(agents ÷ load) + load − agents, Loader's saddle-point deviance [3]_."""
-    v = (agents - load) / (agents + load)
-    v2 = v * v
-    series = np.full_like(v, 1 / 29)
-    for odd in range(27, 1, -2):  # v2 ≤ 1/16: fourteen terms reach 1e-17
-        series = series * v2 + 1 / odd
-    near: FloatArray = (agents - load) * v + 2 * agents * v * v2 * series
-    far = np.abs(v) > 0.25
-    if far.any():
-        ratio = agents[far] / np.maximum(load[far], 1e-290)  # below that the probability is 0 anyway
-        near[far] = agents[far] * np.log(ratio) + load[far] - agents[far]
-    return near
 
 
 def _shaped(figure: Callable[..., FloatArray], arrays: list[FloatArray], *given: npt.ArrayLike) -> float | FloatArray:

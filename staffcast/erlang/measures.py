@@ -4,7 +4,7 @@ The rate is gamma distributed with the given mean and relative standard deviatio
 interval. Shares and waits are over *tickets*: a busy hour has more of them, so each rate counts by its tickets. A
 gamma variable with shape k, weighted by itself, is a gamma variable with shape k + 1 and the same scale; rates at or
 above what the agents can handle have a closed probability, and the stable rest is integrated by Gauss–Legendre in the
-cube root of the rate, in which a gamma variable is nearly normal [2]_. Shares are within 1e-4 of brute force
+cube root of the rate (:mod:`staffcast.erlang.gamma`). Shares are within 1e-4 of brute force
 for ``cv`` 0.02 to 2, 0.3 to 9,000 erlang and targets of 0 to 12 handle times (the worst found was 2e-5).
 
 Everything here takes checked float arrays of one length and returns an array of that length.
@@ -13,8 +13,6 @@ References
 ----------
 .. [1] G. Jongbloed, G. Koole, "Managing uncertainty in call centres using Poisson mixtures", Applied Stochastic Models
    in Business and Industry 17(4), 2001, pp. 307–318, doi:10.1002/asmb.444.
-.. [2] E. B. Wilson, M. M. Hilferty, "The distribution of chi-square", Proceedings of the National Academy of Sciences
-   17(12), 1931, pp. 684–688, doi:10.1073/pnas.17.12.684.
 """
 
 from __future__ import annotations
@@ -27,8 +25,9 @@ from scipy import special
 
 from staffcast.erlang import formulas
 from staffcast.erlang._checks import FloatArray
+from staffcast.erlang.gamma import over_rates, overload_at
 
-__all__ = ["MEAN_COVERS", "Queue", "occupied"]
+__all__ = ["MEAN_COVERS", "ErlangCQueue", "occupied"]
 
 MEAN_COVERS = 0.999
 """Share of the tickets that a mean wait under an uncertain rate is taken over, those of the highest rates left out.
@@ -38,17 +37,6 @@ A gamma rate has no upper end, so the mean over all of it is infinite whatever t
 
 # The measures change by the order of cv²; below this the plain queue is as exact as the mixture could be.
 _PLAIN_BELOW = 1e-6
-_REACH_SD = 6.5
-_AT, _WEIGHT = (each / 2 for each in np.polynomial.legendre.leggauss(16))
-_AT = _AT + 0.5  # on [0, 1]
-
-
-class _Rates(NamedTuple):
-    """Loads on axis 0 with their share of the tickets, and the share that meets an overloaded queue."""
-
-    load: FloatArray
-    weight: FloatArray
-    unstable: FloatArray
 
 
 class _Waits(NamedTuple):
@@ -65,16 +53,17 @@ def occupied(load: FloatArray, agents: FloatArray, cv: FloatArray) -> FloatArray
     np.divide(load, agents, out=result, where=load < agents)
     mixed = (cv >= _PLAIN_BELOW) & (load > 0) & (agents > 0)
     if mixed.any():
-        shape, most = 1 / cv[mixed] ** 2, _overload_at(load[mixed], agents[mixed])
+        shape, most = 1 / cv[mixed] ** 2, overload_at(load[mixed], agents[mixed])
         busy = special.gammainc(shape + 1, shape * most) / most + special.gammaincc(shape, shape * most)
         result[mixed] = np.minimum(busy, 1.0)
     return result
 
 
-class Queue:
+class ErlangCQueue:
     """M/M/c queues side by side, each with a known (``cv`` 0) or an uncertain rate.
 
-    The waiting probabilities, which cost most, are computed once and serve every measure.
+    One of the :class:`staffcast.erlang.queues.Queue` family. The waiting probabilities, which cost most, are computed
+    once and serve every measure. Nobody gives up and nobody is turned away.
     """
 
     def __init__(self, load: FloatArray, agents: FloatArray, aht_s: FloatArray, cv: FloatArray) -> None:
@@ -82,11 +71,39 @@ class Queue:
         self._mixed = (cv >= _PLAIN_BELOW) & (load > 0)
         self._any_mixed = bool(self._mixed.any())
 
-    def wait_probability(self) -> FloatArray:
-        """Share of the tickets that wait at all."""
-        return self.miss_probability(np.zeros_like(self._load))
+    @cached_property
+    def all_busy(self) -> FloatArray:
+        """Share of the tickets that find everybody busy."""
+        return self.missed(np.zeros_like(self._load))
 
-    def miss_probability(self, within_s: FloatArray) -> FloatArray:
+    @property
+    def wait_prob(self) -> FloatArray:
+        """Share of the tickets that wait at all."""
+        return self.all_busy
+
+    @property
+    def block(self) -> FloatArray:
+        """Share turned away: nobody."""
+        return np.zeros_like(self._load)
+
+    @property
+    def abandon(self) -> FloatArray:
+        """Share that gives up: nobody."""
+        return np.zeros_like(self._load)
+
+    def virtual_tail(self, t: FloatArray) -> FloatArray:
+        """Share whose virtual wait exceeds ``t`` seconds: everybody waits it out, so as :meth:`missed`."""
+        return self.missed(t)
+
+    def answered_late(self, t: FloatArray) -> FloatArray:
+        """Share answered after ``t`` seconds, as :meth:`missed`."""
+        return self.missed(t)
+
+    def gave_up_before(self, t: FloatArray) -> FloatArray:
+        """Share that gives up within ``t`` seconds: nobody."""
+        return np.zeros_like(t)
+
+    def missed(self, within_s: FloatArray) -> FloatArray:
         """Share of the tickets whose wait exceeds ``within_s``; all of them where that is negative."""
         after = np.maximum(within_s, 0.0)
         spare = np.maximum(self._agents - self._load, 0.0)
@@ -98,7 +115,15 @@ class Queue:
         result[(within_s < 0) & (self._load > 0)] = 1.0
         return result
 
-    def average_wait(self) -> FloatArray:
+    def asa(self) -> FloatArray:
+        """Mean wait of the answered: of all."""
+        return self.mean_wait()
+
+    def mean_queue(self) -> FloatArray:
+        """Mean number of tickets waiting, by Little's law."""
+        return np.asarray(self._load / self._aht_s * self.mean_wait())
+
+    def mean_wait(self) -> FloatArray:
         """Mean wait of the tickets in seconds; with an uncertain rate of the :data:`MEAN_COVERS` share of them."""
         result = formulas.mean_from(self._p_wait, self._load, self._agents, self._aht_s)
         if self._any_mixed:
@@ -108,9 +133,9 @@ class Queue:
             highest = (special.gammaincinv(shape + 1, MEAN_COVERS) / shape)[where]
             stable = agents > load * highest
             averages = np.full_like(load, np.inf)
-            rates = _rates(load[stable], agents[stable], cv[stable], highest[stable])
-            people, handle = (np.broadcast_to(each[stable], rates.load.shape) for each in (agents, aht))
-            waits = formulas.mean(rates.load, people, handle)
+            rates = over_rates(load[stable], agents[stable], cv[stable], agents[stable], highest[stable])
+            people, handle = (np.broadcast_to(each[stable], rates.rate.shape) for each in (agents, aht))
+            waits = formulas.mean(rates.rate, people, handle)
             averages[stable] = np.sum(rates.weight * waits, axis=0) / np.sum(rates.weight, axis=0)
             result[self._mixed] = averages
         return result
@@ -129,9 +154,9 @@ class Queue:
     @cached_property
     def _waits(self) -> _Waits:
         load, agents, aht, cv = self._of_mixed()
-        rates = _rates(load, agents, cv)
-        part = rates.weight * formulas.waiting(rates.load, np.broadcast_to(agents, rates.load.shape))
-        return _Waits(part, np.maximum(agents - rates.load, 0.0) / aht, rates.unstable)
+        rates = over_rates(load, agents, cv, agents)
+        part = rates.weight * formulas.waiting(rates.rate, np.broadcast_to(agents, rates.rate.shape))
+        return _Waits(part, np.maximum(agents - rates.rate, 0.0) / aht, rates.never)
 
     def _of_mixed(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         mixed = self._mixed
@@ -153,37 +178,3 @@ def _time_until(limit: FloatArray, waits: _Waits) -> FloatArray:
         time[todo] += np.maximum(step, 0.0)
         todo = todo[step > 1e-12 * time[todo]]
     return time
-
-
-def _rates(load: FloatArray, agents: FloatArray, cv: FloatArray, highest: FloatArray | None = None) -> _Rates:
-    """Nodes over the rates at which the queue is stable and, if given, not above ``highest`` times the mean."""
-    shape = 1 / cv**2
-    centre, sd = 1 - 1 / (9 * (shape + 1)), 1 / (3 * np.sqrt(shape + 1))
-    scale = np.cbrt((shape + 1) / shape)
-    bottom = np.maximum(centre - _REACH_SD * sd, 0.0) * scale
-    most = _overload_at(load, agents)
-    top = np.clip(
-        np.cbrt(most if highest is None else np.minimum(most, highest)), bottom, (centre + _REACH_SD * sd) * scale
-    )
-    # Within about three standard deviations of overload the wait changes quickly, and within an agent of it most of
-    # all: a panel of its own, its nodes crowded towards the end by the square.
-    calm = most * np.maximum(1 - 3 / np.sqrt(np.maximum(agents, 1.0)), 0.0)
-    middle = (bottom + top) / 2
-    bend = np.where(np.cbrt(calm) < top, np.maximum(np.cbrt(calm), middle), middle)
-    roots = np.concatenate([bottom + np.outer(_AT, bend - bottom), top - np.outer(_AT**2, top - bend)])
-    width = np.concatenate([np.outer(_WEIGHT, bend - bottom), np.outer(_WEIGHT * 2 * _AT, top - bend)])
-    ratio = np.maximum(roots**3, 1e-300)
-    log_density = shape * (np.log(ratio) - (ratio - 1)) + (2 / 3) * np.log(ratio)
-    weight = width * np.exp(log_density - log_density.max(axis=0))
-    total = weight.sum(axis=0)
-    # Scaled to the exact probability of stability, which also keeps every result within [0, 1].
-    stable = special.gammainc(shape + 1, shape * most)
-    np.divide(weight * stable, total, out=weight, where=total > 0)
-    weight[:, total <= 0] = (stable / len(weight))[total <= 0]
-    return _Rates(ratio * load, weight, special.gammaincc(shape + 1, shape * most))
-
-
-def _overload_at(load: FloatArray, agents: FloatArray) -> FloatArray:
-    """The multiple of the mean rate from which the queue is overloaded."""
-    # Held off 0 and infinity, so that next to nothing of load or agents divides by neither.
-    return np.maximum(agents / np.maximum(load, 1e-200), 1e-300)

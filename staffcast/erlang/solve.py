@@ -1,70 +1,148 @@
-"""How many agents an interval needs: the smallest whole number that meets every rule, and which rule set it."""
+"""How many agents an interval needs: the smallest number that meets every rule, and which rule set it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
+from functools import cached_property
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
-from staffcast.contracts import Band, Target, bad_value
-from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, together, whole
-from staffcast.erlang.measures import Queue, occupied
+from staffcast.contracts import Band, InputError, Target, bad_value
+from staffcast.erlang._checks import FloatArray, whole
+from staffcast.erlang.choice import Model
+from staffcast.erlang.performance import Performance, performance_of
+from staffcast.erlang.queues import Queue
+from staffcast.erlang.search import Gap, IntArray, crossing, smallest
+from staffcast.erlang.start import likely_agents
+from staffcast.erlang.system import System
 
-__all__ = ["Staffing", "required_agents"]
+__all__ = ["Staffing", "check_reply", "occupancy_gap", "required_agents", "target_gap"]
 
 # Ties count as met: 9 erlang at 90 % is 10 agents, and 0.1 * 3 erlang is no more than 0.3.
 _TIE = 1e-12
 
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Staffing:
-    """What :func:`required_agents` found; every field is an array of the broadcast shape of its arguments.
+    """What :func:`required_agents` found; every figure is an array of the broadcast shape of its arguments.
 
     Attributes
     ----------
     agents : array of int64
-        The smallest number that meets every rule.
+        The smallest number that meets every rule; with ``fractional``, float64 and the smallest real number.
     binding : array of str
         The rule that set it: ``frt``, ``occupancy``, ``minimum``, or ``none`` where nothing comes and nobody is
         needed. When several ask for the same number it is the first of them.
-    frt_agents, occupancy_agents : array of int64
+    frt_agents, occupancy_agents : array
         What the target alone and the band's top alone would ask for (0 without demand or without a band).
     load_erl : array
         Mean offered load. [erlang]
-    occupancy : array
-        Handling ÷ (handling + idle) with ``agents``.
-    band_gap : array
-        How far ``occupancy`` lies below the band's bottom, as a share; 0 inside, without a band or without agents.
-    service_level : array
-        Share of the offered tickets whose first response time (FRT) is within the target's seconds.
-    frt_mean_s, frt_p50_s, frt_p90_s, frt_p95_s, frt_p99_s : array
-        Mean and percentiles of FRT. [s]
-    one_fewer : array
-        The figure that decided, with one agent fewer. Bound by ``frt``: the service level (share target), the mean
-        FRT in seconds (mean target) or that percentile of FRT in seconds (percentile target). Bound by
-        ``occupancy``: the occupancy. NaN for ``minimum`` and ``none``.
     """
 
-    agents: IntArray
+    agents: npt.NDArray[np.int64] | FloatArray
     binding: npt.NDArray[np.str_]
-    frt_agents: IntArray
-    occupancy_agents: IntArray
+    frt_agents: npt.NDArray[np.int64] | FloatArray
+    occupancy_agents: npt.NDArray[np.int64] | FloatArray
     load_erl: FloatArray
-    occupancy: FloatArray
-    band_gap: FloatArray
-    service_level: FloatArray
-    frt_mean_s: FloatArray
-    frt_p50_s: FloatArray
-    frt_p90_s: FloatArray
-    frt_p95_s: FloatArray
-    frt_p99_s: FloatArray
-    one_fewer: FloatArray
+    asked: InitVar[tuple[System, Target, Band | None]]
+
+    def __post_init__(self, asked: tuple[System, Target, Band | None]) -> None:
+        # Not figures, so not fields: what the figures need that are found when they are asked for.
+        object.__setattr__(self, "_asked", asked)
+
+    def _of(self) -> tuple[System, Target, Band | None]:
+        return cast(tuple[System, Target, Band | None], vars(self)["_asked"])
+
+    @property
+    def model(self) -> Model:
+        """The model used."""
+        return self._of()[0].model
+
+    @cached_property
+    def performance(self) -> Performance:
+        """What tickets and agents meet with ``agents``.
+
+        Where only whole agents have a meaning, a broken number is rounded up for it.
+        """
+        system, target, _ = self._of()
+        agents = np.asarray(self.agents, dtype=np.float64).ravel()
+        if system.whole_agents:
+            agents = np.ceil(agents)
+        return performance_of(system, agents, np.full(agents.shape, target.seconds))
+
+    @property
+    def service_level(self) -> FloatArray:
+        """Share of the offered tickets whose first response time (FRT) is within the target's seconds."""
+        return self.performance.service_level
+
+    @property
+    def occupancy(self) -> FloatArray:
+        """Handling ÷ (handling + idle)."""
+        return self.performance.occupancy
+
+    @property
+    def frt_mean_s(self) -> FloatArray:
+        """Mean first response time of the answered, in seconds."""
+        return self.performance.frt_mean_s
+
+    @cached_property
+    def frt_p50_s(self) -> FloatArray:
+        """Median first response time of the answered, in seconds."""
+        return self.performance.frt_quantile_s(0.50)
+
+    @cached_property
+    def frt_p90_s(self) -> FloatArray:
+        """90th percentile of the first response time of the answered, in seconds."""
+        return self.performance.frt_quantile_s(0.90)
+
+    @cached_property
+    def frt_p95_s(self) -> FloatArray:
+        """95th percentile of the first response time of the answered, in seconds."""
+        return self.performance.frt_quantile_s(0.95)
+
+    @cached_property
+    def frt_p99_s(self) -> FloatArray:
+        """99th percentile of the first response time of the answered, in seconds."""
+        return self.performance.frt_quantile_s(0.99)
+
+    @cached_property
+    def band_gap(self) -> FloatArray:
+        """How far the occupancy lies below the band's bottom, as a share; 0 inside, without band or agents."""
+        gap = np.zeros(self.load_erl.shape)
+        band = self._of()[2]
+        if band is not None:
+            gap = np.maximum(band.bottom - self.occupancy, 0.0)
+        gap[(gap < _TIE) | (self.agents == 0)] = 0.0
+        return gap
+
+    @cached_property
+    def one_fewer(self) -> FloatArray:
+        """The figure that decided, with one agent fewer.
+
+        Bound by ``frt``: the service level (share target), the mean FRT in seconds (mean target) or that percentile of
+        FRT in seconds (percentile target). Bound by ``occupancy``: the occupancy. NaN for ``minimum`` and ``none``.
+        """
+        result = np.full(self.load_erl.size, np.nan)
+        fewer = np.maximum(np.ceil(np.asarray(self.agents, dtype=np.float64).ravel()) - 1, 0.0)
+        every, target, _ = self._of()
+        binding = self.binding.ravel()
+        for rule in ("frt", "occupancy"):
+            at = np.flatnonzero(binding == rule)
+            if not at.size:
+                continue
+            system = every.take(at)
+            station = system.station(fewer[at])
+            if rule == "occupancy":
+                result[at] = station.occupancy
+            elif target.kind == "share":
+                result[at] = 1 - station.queue.missed(target.seconds - system.reply)
+            elif target.kind == "mean":
+                result[at] = station.queue.asa() + system.reply
+            else:
+                result[at] = station.queue.wait_quantile(np.full(at.size, target.level)) + system.reply
+        return result.reshape(self.load_erl.shape)
 
 
 def required_agents(
@@ -73,30 +151,38 @@ def required_agents(
     aht_s: npt.ArrayLike,
     target: Target,
     band: Band | None = None,
+    patience_s: npt.ArrayLike | None = None,
+    redial: npt.ArrayLike = 0.0,
+    concurrency: int = 1,
+    aht_by_concurrency_s: npt.ArrayLike | None = None,
+    capacity: npt.ArrayLike | None = None,
+    model: str | None = None,
     first_reply_s: npt.ArrayLike = 0.0,
     minimum: npt.ArrayLike = 0,
     rate_cv: npt.ArrayLike = 0.0,
+    fractional: bool = False,
 ) -> Staffing:
     """Smallest number of agents that meets the FRT target, the band's top and the minimum.
 
     Parameters
     ----------
-    arrivals_per_hour : float or array
-        Mean tickets offered per hour, ≥ 0.
-    aht_s : float or array
-        Mean handle time, > 0. [s]
+    arrivals_per_hour, aht_s, patience_s, redial, concurrency, aht_by_concurrency_s, capacity, model, first_reply_s
+        As in :func:`staffcast.erlang.performance`.
     target : Target
-        What first response time must reach; counted over all offered tickets.
+        What first response time must reach. A share is over all offered tickets, so who gives up or is turned away is
+        a miss; a mean and a percentile are over the answered, as only they have a first response.
     band : Band, optional
         Occupancy may not exceed its top. Its bottom asks for nobody: it only gives ``band_gap``.
-    first_reply_s : float or array
-        What the agent needs for the first reply once the ticket is opened, ≥ 0. [s]
     minimum : int or array
         Fewest agents, ≥ 0, also where nothing comes; give 0 where the queue is closed.
     rate_cv : float or array
-        Relative standard deviation of the rate itself, ≥ 0, as in :func:`staffcast.erlang.performance`; a mean
-        target is then met over the 99.9 % of the tickets with the lower rates, so it asks for stability at all of
-        those and for many more agents than a share or a percentile.
+        Relative standard deviation of the rate itself, ≥ 0, as in :func:`staffcast.erlang.performance`. Where nobody
+        gives up, a mean target is met over the 99.9 % of the tickets with the lower rates, so it asks for stability at
+        all of those and for many more agents than a share or a percentile.
+    fractional : bool
+        Give the smallest real number of agents, so that sums over queues and intervals do not stack up the parts by
+        which whole people exceed it. With a capacity or chats, where only whole agents have a meaning, it lies between
+        two of them as the logarithm of the figure does.
 
     Returns
     -------
@@ -106,17 +192,13 @@ def required_agents(
     Raises
     ------
     InputError
-        An argument outside its range, shapes that do not fit, or a ``first_reply_s`` that leaves no time to wait.
+        An argument outside its range, shapes that do not fit, a ``first_reply_s`` that leaves no time to wait, or a
+        capacity with which no number of agents meets the target.
 
     Notes
     -----
     A rule that is met exactly is met, to a relative tolerance of 1e-12. Without demand the target and the band ask
     for nobody.
-
-    References
-    ----------
-    .. [1] S. Halfin, W. Whitt, "Heavy-traffic limits for queues with many exponential servers", Operations Research
-       29(3), 1981, pp. 567–588, doi:10.1287/opre.29.3.567, equation (2.3); only where the search begins.
 
     Examples
     --------
@@ -130,132 +212,141 @@ def required_agents(
     """
     target = Target.parse(target)
     band = None if band is None else Band.parse(band)
-    rate, aht, reply, least, cv = together(
-        arrivals_per_hour=at_least_zero(
-            "arrivals_per_hour", arrivals_per_hour, " per hour", "give 0 where nothing comes"
-        ),
-        aht_s=above_zero("aht_s", aht_s, " s"),
-        first_reply_s=at_least_zero("first_reply_s", first_reply_s, " s"),
-        minimum=whole("minimum", minimum),
-        rate_cv=at_least_zero("rate_cv", rate_cv),
-    )
-    if np.any(reply >= target.seconds):
-        raise bad_value(
-            "first_reply_s", float(reply[reply >= target.seconds][0]), f"below the target's {target.seconds:g} s",
-            f"the reply alone uses that up and nobody may wait: allow more time than in {str(target)!r}",
-        )  # fmt: skip
-    shape = rate.shape
-    load, aht, reply, cv = (each.ravel() for each in (rate * aht / 3600, aht, reply, cv))
-    lowest = least.ravel().astype(np.int64)
-    frt = _frt_agents(load, aht, reply, cv, target)
-    occupancy = np.zeros_like(frt) if band is None else _occupancy_agents(load, cv, band.top)
-    agents = np.maximum(np.maximum(frt, occupancy), lowest)
+    system, (least,) = System.of(
+        arrivals_per_hour=arrivals_per_hour, aht_s=aht_s, patience_s=patience_s, redial=redial,
+        concurrency=concurrency, aht_by_concurrency_s=aht_by_concurrency_s, capacity=capacity, model=model,
+        first_reply_s=first_reply_s, rate_cv=rate_cv, minimum=whole("minimum", minimum),
+    )  # fmt: skip
+    check_reply(system, target)
+    shape, some = system.shape, system.rate > 0
+    _check_reachable(system, target)
+    start = likely_agents(system, target)
+    # Where nobody leaves it takes more than the load; an uncertain rate is mostly below its mean: it may take less.
+    waits = (system.theta == 0) & (system.cv == 0) & (system.places is None) & (system.model != "erlang_b")
+    too_few = np.where(waits, np.floor(system.rate / system.most_per_agent), 0.0).astype(np.int64)
+    seconds = np.maximum(target.seconds - system.reply, 0.0)
+    slope = np.clip(seconds * system.most_per_agent, 0, 5) + 1 / np.sqrt(system.load + 1)
+    by_frt = _target_rule(system, target)
+    frt = smallest(by_frt, some, too_few, start, slope)
+    occupancy = np.zeros_like(frt)
+    exact_occupancy = occupancy.astype(np.float64)
+    if band is not None:
+        top = band.top
+
+        def by_occupancy(agents: FloatArray, at: IntArray) -> FloatArray:
+            return occupancy_gap(system.take(at).station(agents).occupancy, top)
+
+        ratio = system.rate / system.most_per_agent / band.top
+        known = np.ceil(ratio * (1 - _TIE)).astype(np.int64)
+        simple = (system.model == "erlang_c") & (system.cv == 0)
+        search = some & ~simple
+        occupancy = np.where(some, known, 0)
+        if search.any():
+            found = smallest(by_occupancy, search, np.zeros_like(known), known, 1 / np.maximum(ratio, 1.0))
+            occupancy = np.where(simple, occupancy, found)
+        exact_occupancy = _real(system, by_occupancy, occupancy) if fractional else occupancy.astype(np.float64)
+    exact_frt = _real(system, by_frt, frt) if fractional else frt.astype(np.float64)
+    agents = np.maximum(np.maximum(exact_frt, exact_occupancy), least)
     binding = np.select(
-        [agents == 0, (agents == frt) & (load > 0), (agents == occupancy) & (load > 0)],
+        [agents == 0, (agents == exact_frt) & some, (agents == exact_occupancy) & some],
         ["none", "frt", "occupancy"], "minimum",
     )  # fmt: skip
 
-    people, fewer = agents.astype(np.float64), np.maximum(agents - 1, 0).astype(np.float64)
-    there, busy = Queue(load, people, aht, cv), occupied(load, people, cv)
-    one_fewer = np.full(len(load), np.nan)
-    by_frt, by_occupancy = binding == "frt", binding == "occupancy"
-    one_fewer[by_frt] = _figure(target, *(each[by_frt] for each in (load, fewer, aht, reply, cv)))
-    one_fewer[by_occupancy] = occupied(*(each[by_occupancy] for each in (load, fewer, cv)))
-    gap = np.zeros(len(load)) if band is None else np.maximum(band.bottom - busy, 0.0)
-    gap[(gap < _TIE) | (agents == 0)] = 0.0
-    p50, p90, p95, p99 = (there.wait_quantile(np.full_like(load, q)) + reply for q in (0.50, 0.90, 0.95, 0.99))
+    def shaped(number: FloatArray) -> npt.NDArray[np.int64] | FloatArray:
+        whole_or_not = number if fractional else number.astype(np.int64)
+        return whole_or_not.reshape(shape)
+
     return Staffing(
-        agents=agents.reshape(shape), binding=binding.reshape(shape),
-        frt_agents=frt.reshape(shape), occupancy_agents=occupancy.reshape(shape),
-        load_erl=load.reshape(shape), occupancy=busy.reshape(shape), band_gap=gap.reshape(shape),
-        service_level=(1 - there.miss_probability(target.seconds - reply)).reshape(shape),
-        frt_mean_s=(there.average_wait() + reply).reshape(shape),
-        frt_p50_s=p50.reshape(shape), frt_p90_s=p90.reshape(shape), frt_p95_s=p95.reshape(shape),
-        frt_p99_s=p99.reshape(shape), one_fewer=one_fewer.reshape(shape),
+        agents=shaped(agents),
+        binding=binding.reshape(shape),
+        frt_agents=shaped(exact_frt),
+        occupancy_agents=shaped(exact_occupancy),
+        load_erl=system.load.reshape(shape),
+        asked=(system, target, band),
     )  # fmt: skip
 
 
-def _figure(
-    target: Target, load: FloatArray, agents: FloatArray, aht: FloatArray, reply: FloatArray, cv: FloatArray
-) -> FloatArray:
-    """The figure that the target is about: a share, or seconds."""
-    queue = Queue(load, agents, aht, cv)
-    if target.kind == "share":
-        return 1 - queue.miss_probability(target.seconds - reply)
-    if target.kind == "mean":
-        return queue.average_wait() + reply
-    return queue.wait_quantile(np.full_like(load, target.level)) + reply
+def check_reply(system: System, target: Target) -> None:
+    """Check that the reply itself leaves time to wait.
 
-
-def _frt_agents(load: FloatArray, aht: FloatArray, reply: FloatArray, cv: FloatArray, target: Target) -> IntArray:
-    within = target.seconds - reply
-    missed = 1 - target.level
-
-    def meets(agents: FloatArray, at: IntArray) -> BoolArray:
-        queue = Queue(load[at], agents, aht[at], cv[at])
-        if target.kind == "mean":
-            return queue.average_wait() + reply[at] <= target.seconds * (1 + _TIE)
-        # The level quantile is at most T exactly when at least that share is within T: one search for both kinds.
-        return queue.miss_probability(within[at]) <= missed * (1 + _TIE)
-
-    # A known rate needs more agents than erlangs. An uncertain one can do with fewer: most of its time is quieter.
-    too_few = np.where(cv > 0, 0.0, np.floor(load)).astype(np.int64)
-    return _smallest(meets, load > 0, too_few, _likely(load, aht, within, cv, target))
-
-
-def _occupancy_agents(load: FloatArray, cv: FloatArray, top: float) -> IntArray:
-    # Enough for every cv, as averaging over rates only makes agents idler; exact for a known rate.
-    ratio = load / top
-    known = np.ceil(ratio * (1 - _TIE)).astype(np.int64)
-
-    def meets(agents: FloatArray, at: IntArray) -> BoolArray:
-        return occupied(load[at], agents, cv[at]) <= top * (1 + _TIE)
-
-    uncertain = (load > 0) & (cv > 0)
-    found = _smallest(meets, uncertain, np.zeros_like(known), known)
-    return np.where(uncertain, found, known)
-
-
-def _smallest(
-    meets: Callable[[FloatArray, IntArray], BoolArray], wanted: BoolArray, too_few: IntArray, start: IntArray
-) -> IntArray:
-    """Smallest agents per element for which ``meets`` holds; 0 where not ``wanted``.
-
-    ``meets(agents, at)`` tells it for the elements ``at``; true for all numbers above one for which it is true.
-    ``too_few`` never meets. From ``start`` the search walks up or down in doubling steps until the answer lies
-    between two numbers, then halves; it ends only with a number that meets and its predecessor that does not.
+    Raises
+    ------
+    InputError
+        It does not.
     """
-    below, above = too_few.copy(), np.full_like(too_few, -1)
-    guess = np.maximum(start, too_few + 1)
-    stride = np.ones_like(guess)
-    at = np.flatnonzero(wanted).astype(np.int64)
-    while at.size:
-        enough = meets(guess[at].astype(np.float64), at)
-        above[at[enough]] = guess[at[enough]]
-        below[at[~enough]] = guess[at[~enough]]
-        at = at[above[at] - below[at] != 1]
-        low, high = below[at], above[at]
-        walking_up = high < 0
-        step = np.where(walking_up, low + stride[at], np.maximum(high - stride[at], low + (high - low) // 2))
-        guess[at] = np.maximum(step, low + 1)
-        stride[at] *= 2
-    return np.where(wanted, above, 0)
+    if np.any(system.reply >= target.seconds):
+        raise bad_value(
+            "first_reply_s", float(system.reply[system.reply >= target.seconds][0]),
+            f"below the target's {target.seconds:g} s",
+            f"the reply alone uses that up and nobody may wait: allow more time than in {str(target)!r}",
+        )  # fmt: skip
 
 
-def _likely(load: FloatArray, aht: FloatArray, within: FloatArray, cv: FloatArray, target: Target) -> IntArray:
-    """Where to begin: Halfin and Whitt's square-root staffing [1], widened for an uncertain rate."""
-    root = np.sqrt(np.maximum(load, 1e-9))
-    beta = np.ones_like(load)
-    for _ in range(4):  # Newton for ln(measure) = ln(limit); the search mends what is left
-        mills = np.exp(special.log_ndtr(beta) + 0.5 * beta * beta) * np.sqrt(2 * np.pi)
-        waits = 1 + beta * mills
-        slope = -(mills / waits + beta)
-        if target.kind == "mean":
-            value = -np.log(waits) + np.log(aht / (beta * root * within))
-            slope -= 1 / beta
-        else:
-            value = -np.log(waits) - beta * root * within / aht - np.log(1 - target.level)
-            slope -= root * within / aht
-        beta = np.clip(beta - value / slope, 1e-3, 8.0)
-    sds = 3.1 if target.kind == "mean" else max(float(special.ndtri(target.level)), 0.0)
-    return np.ceil(load + np.hypot(beta * root, sds * cv * load)).astype(np.int64)
+def _target_rule(system: System, target: Target) -> Gap:
+    """The logarithm of the target's figure ÷ its limit, as a function of agents and elements."""
+
+    def gap(agents: FloatArray, at: IntArray) -> FloatArray:
+        part = system.take(at)
+        return target_gap(part, part.station(agents).queue, target)
+
+    return gap
+
+
+def target_gap(system: System, queue: Queue, target: Target) -> FloatArray:
+    """Logarithm of what the target limits ÷ the limit; at most 0 where the target is met, ties included."""
+    within = target.seconds - system.reply
+    if target.kind == "share":
+        return _log_ratio(queue.missed(within), 1 - target.level)
+    if target.kind == "mean":
+        return _log_ratio(queue.asa() + system.reply, target.seconds)
+    late = queue.answered_late(within)
+    # The quantile is at most T when at least that share of the answered is within T.
+    return _log_ratio(late, (1 - target.level) * (late + (1 - queue.missed(within))))
+
+
+def _log_ratio(figure: FloatArray, limit: FloatArray | float) -> FloatArray:
+    limit = np.asarray(limit) * (1 + _TIE)
+    with np.errstate(divide="ignore"):
+        gap = np.log(figure) - np.log(limit)
+    # Nothing answered at all: whatever the limit, it is not met.
+    gap = np.where((limit <= 0) | np.isnan(gap), np.inf, gap)
+    return np.asarray(np.where(figure <= limit, np.minimum(gap, 0.0), np.maximum(gap, 1e-300)))
+
+
+def occupancy_gap(occupancy: FloatArray, top: float) -> FloatArray:
+    """Logarithm of the occupancy ÷ the band's top; at most 0 where it is kept, ties included."""
+    return _log_ratio(occupancy, top)
+
+
+def _real(system: System, gap: Gap, found: IntArray) -> FloatArray:
+    """The real number up to ``found`` at which the rule is just met."""
+    result = found.astype(np.float64)
+    at = np.flatnonzero(found > 0).astype(np.int64)
+    if not at.size:
+        return result
+    high = result[at]
+    if system.whole_agents:
+        worse, better = gap(high - 1, at), gap(high, at)
+        usable = np.isfinite(worse) & np.isfinite(better) & (worse > better)
+        result[at] = high - np.divide(-better, worse - better, out=np.zeros_like(high), where=usable)
+        return result
+    result[at] = crossing(lambda agents, sub: gap(agents, at[sub]), high - 1, high)
+    return result
+
+
+def _check_reachable(system: System, target: Target) -> None:
+    """Say so where even an agent for every place turns too many away."""
+    if system.places is None or target.kind != "share" or system.levels is not None:
+        return
+    some = np.flatnonzero(system.rate > 0).astype(np.int64)
+    part = system.take(some)
+    if part.places is None or not some.size:
+        return
+    missed = part.station(part.places).queue.missed(target.seconds - part.reply)
+    never = missed > (1 - target.level) * (1 + _TIE)
+    if never.any():
+        places, turned = float(part.places[never][0]), float(missed[never][0])
+        raise InputError(
+            f"`capacity` of {places:g} turns away {100 * turned:.1f} % however many agents there are, so "
+            f"{str(target)!r} cannot be met; raise it, or ask for a smaller share"
+        )

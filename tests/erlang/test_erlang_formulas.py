@@ -1,5 +1,7 @@
 import math
+import warnings
 
+import mpmath
 import numpy as np
 import pytest
 from erlang_by_hand import batch_mean, erlang_b, erlang_b_sum, erlang_c, erlang_c_slow, relative_error, simulate_waits
@@ -9,6 +11,7 @@ from scipy import integrate, stats
 
 import staffcast.erlang as er
 from staffcast.contracts import InputError
+from staffcast.erlang.formulas import _log_poisson
 
 LOADS = st.floats(1e-3, 500)
 AGENTS = st.integers(1, 600)
@@ -174,13 +177,110 @@ def test_b_and_c_are_probabilities(load, agents):
     assert c <= 1
 
 
-def test_b_has_no_step_where_the_method_changes():
-    """Across the borders between the ways of computing, B moves as little as its derivative says."""
-    for agents in (4.0, 15.999, 16.0, 120.0, 9000.0):
-        border = agents + 2 * math.sqrt(agents) + 2
-        low, high = er.erlang_b([border * (1 - 1e-13), border * (1 + 1e-13)], agents)
-        assert low == pytest.approx(high, rel=1e-11)
-    assert er.erlang_b(12.0, 16 - 1e-13) == pytest.approx(er.erlang_b(12.0, 16.0), rel=1e-11)
+def b_by_whole_numbers(load, agents):
+    """Erlang B at 60 digits: sums of positive terms in whole numbers of 320 binary digits after the point."""
+    one = 1 << 320
+    with mpmath.workprec(400):
+        a, n = mpmath.mpf(load), mpmath.mpf(agents)
+        offered, left = int(mpmath.floor(a * one)), int(mpmath.floor(n * one))
+        term = total = one
+        if load <= agents or (load - agents) ** 2 < 120 * agents + 400:
+            # 1/B = 1/p − load/(n + 1) − load²/((n + 1)(n + 2)) − …, p the Poisson probability of n.
+            while term > total >> 230 or left < offered:
+                left += one
+                term = term * offered // left
+                total += term
+            poisson = mpmath.exp(n * mpmath.log(a) - a - mpmath.loggamma(n + 1))
+            return 1 / (1 / poisson - mpmath.mpf(total - one) / one)
+        while left >= one and term > total >> 230:  # 1/B = 1 + n/load + n(n − 1)/load² + … down to below one agent
+            term = term * left // offered
+            total += term
+            left -= one
+        if left < one:
+            rest = mpmath.mpf(left) / one
+            total += term * (mpmath.exp(a) * a ** (-rest) * mpmath.gammainc(rest + 1, a) - 1)
+        return one / mpmath.mpf(total)
+
+
+def c_and_conditions(load, agents, b):
+    """Erlang C from a precise Erlang B, and |d ln f / d ln load| of both."""
+    with mpmath.workprec(200):
+        a, n = mpmath.mpf(load), mpmath.mpf(agents)
+        free = n - a + a * b
+        of_b = abs(free)
+        of_c = abs(free - (a * b - a + a * b * free) / free) if load < agents else mpmath.mpf(0)
+        return (n * b / free if load < agents else mpmath.mpf(1)), float(of_b), float(of_c)
+
+
+def test_b_and_c_lose_nothing_up_to_a_million_agents():
+    """B and C are within 3e-15 of 60 digits, or what that error in the load would do: any size, any load per agent."""
+    rng = np.random.default_rng(3)
+    wide = np.exp(rng.uniform(math.log(1e-3), math.log(1e6), 500))
+    near = np.exp(rng.uniform(math.log(1e-2), math.log(1e6), 500))
+    edges = np.array([1e-3, 0.5, 1, 2, 2.999, 3, 7, 11.999, 12, 15.999, 16, 40, 170, 171, 999.5, 1e4, 1e6])
+    ratio = np.array([1e-3, 0.1, 0.5, 0.99, 1 - 1e-12, 1, np.nextafter(1, 2), 1.01, 1.2, 1.5999, 1.6, 1.6001, 3, 1e3])
+    agents = np.concatenate([wide, near, np.repeat(edges, len(ratio)), edges])
+    load = np.concatenate([
+        wide * np.exp(rng.uniform(math.log(1e-3), math.log(1e3), 500)),
+        np.abs(near + rng.uniform(-7, 7, 500) * np.sqrt(near)), np.outer(edges, ratio).ravel(), edges + 1,
+    ])  # fmt: skip
+    worst_b = worst_c = 0.0
+    found = zip(load.tolist(), agents.tolist(), er.erlang_b(load, agents), er.erlang_c(load, agents), strict=True)
+    for a, n, b, c in found:
+        true_b = b_by_whole_numbers(a, n)
+        true_c, of_b, of_c = c_and_conditions(a, n, true_b)
+        if true_b < 1e-300:
+            assert 0 <= b <= c < 1e-290
+            continue
+        worst_b = max(worst_b, relative_error(b, true_b) / max(1, of_b))
+        worst_c = max(worst_c, relative_error(c, true_c) / max(1, of_c))
+    assert worst_b < 3e-15
+    assert worst_c < 3e-15
+
+
+@pytest.mark.parametrize(("load", "agents"), [(20.0, 25), (0.5, 0.2), (5.0, 7.3), (60.0, 40), (9.0, 9)])
+def test_whole_number_reference_is_right(load, agents):
+    """The fast reference of the test above agrees with the incomplete gamma function of mpmath to 45 digits."""
+    with mpmath.workdps(50):
+        assert abs(b_by_whole_numbers(load, agents) / erlang_b(load, agents) - 1) < mpmath.mpf(10) ** -45
+
+
+def test_b_and_c_have_no_step_where_the_method_changes():
+    """Across the borders between the ways of computing, B and C move as little as their derivatives say."""
+    for agents in (0.3, 2.0, 4.0, 11.999, 12.0, 15.999, 16.0, 120.0, 9000.0):
+        for border in (agents + 1, agents, 1.6 * agents, agents + 2 * math.sqrt(agents) + 2):
+            low, high = er.erlang_b([border * (1 - 1e-13), border * (1 + 1e-13)], agents)
+            assert low == pytest.approx(high, rel=1e-11)
+    for people, load in ((3, 2.4), (12, 10.0), (16, 12.0)):
+        for figure in (er.erlang_b, er.erlang_c):
+            assert figure(load, people - 1e-13) == pytest.approx(figure(load, float(people)), rel=1e-11)
+
+
+def test_extremes_stay_probabilities():
+    """From the smallest to the largest doubles B and C lie in [0, 1], B not above C, and nothing warns."""
+    edge = np.array([
+        0, 5e-324, 1e-310, 1e-300, 1e-100, 1e-16, 1e-3, 1 - 1e-16, 1, 1 + 2e-16, 3, 11.999, 12, 19.2, 170, 171, 1e3,
+        1e8, 1e15, 1e17, 1e100, 1e155, 1e300, 1.79e308,
+    ])  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        b, c = er.erlang_b(edge[:, None], edge), er.erlang_c(edge[:, None], edge)
+    assert ((b >= 0) & (b <= c * (1 + 1e-14)) & (c <= 1)).all()
+    assert (b[1:, 0] == 1).all()
+    assert (b[0] == 0).all()
+    assert (np.diff(b, axis=0) >= -1e-15).all()
+    assert (np.diff(c, axis=1) <= 1e-15).all()
+
+
+def test_log_poisson_is_exact():
+    """The logarithm of a Poisson probability is within 1e-14 of 50 digits, or of what that error in the load does."""
+    rng = np.random.default_rng(4)
+    agents = np.concatenate([np.exp(rng.uniform(math.log(1e-3), math.log(1e6), 300)), [1.0, 8.0, 15.999, 16.0, 1e6]])
+    for load in (agents * np.exp(rng.uniform(-7, 7, len(agents))), agents * (1 + 1e-9), agents + np.sqrt(agents)):
+        with mpmath.workdps(50):
+            for a, n, found in zip(load.tolist(), agents.tolist(), _log_poisson(load, agents), strict=True):
+                true = n * mpmath.log(mpmath.mpf(a)) - a - mpmath.loggamma(mpmath.mpf(n) + 1)
+                assert abs(mpmath.mpf(float(found)) - true) < 1e-14 * max(1, abs(n - a))
 
 
 def test_arrays_are_loops():
@@ -191,6 +291,9 @@ def test_arrays_are_loops():
         assert grid.shape == (4, 6)
         alone = [[figure(float(a), float(n)) for n in agents] for a in load[:, 0]]
         assert grid == pytest.approx(np.array(alone), rel=1e-13)
+    assert er.erlang_c(np.linspace(900, 990, 3000), 1000)[::500] == pytest.approx(
+        np.array([er.erlang_c(each, 1000.0) for each in np.linspace(900, 990, 3000)[::500]]), rel=1e-13
+    )
     assert type(er.erlang_c(2, 3)) is float
     assert type(er.wait_quantile(0.9, 2, 3, 60)) is float
 

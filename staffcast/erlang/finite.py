@@ -1,0 +1,490 @@
+"""The queue part when only so many can wait: M/M/c/K with or without patience, and Erlang B.
+
+With i waiting the next to leave does so at rate D + iθ, so P(N = S + i) is P(N = S) times the product of
+λ/(D + lθ) over l = 1..i [1]_. A customer who finds i ahead of it and stays is answered after a sum of independent
+exponential times with the rates D + lθ, l = 0..i. Its tail is a sum of positive terms,
+
+    P(V > t | i ahead) = Σ_{l=0..i} u_l(t),   u_l = e^(−Dt) · Π_{m=1..l} (D + (m − 1)θ)·τ/m,   τ = (1 − e^(−θt))/θ,
+
+Poisson probabilities for θ = 0 (then τ = t) and negative binomial ones above (the order statistics of [2]_, ch. 2, and
+their regularised incomplete beta function e^(−θt) ↦ I(D/θ, i + 1), DLMF 8.17.5 [3]_); nothing changes abruptly on the
+way from one to the other. The customer's own patience multiplies the density at t by e^(−θt), which is the same with
+D + θ for D, and turns P(N = S + i) into P(N = S + i + 1)·(D/λ). So every figure here is a sum of positive terms,
+without a subtraction between large numbers at any load, λ = D included.
+
+Both products rise to one peak and then fall. They are multiplied outwards from there, from 1 and from Loader's
+saddle-point value [4]_, so that nothing overflows however long the queue.
+
+References
+----------
+.. [1] D. Gross, J. F. Shortle, J. M. Thompson, C. M. Harris, "Fundamentals of Queueing Theory", 4th ed., 2008, ch. 2,
+   doi:10.1002/9781118625651.
+.. [2] H. A. David, H. N. Nagaraja, "Order Statistics", 3rd ed., 2003, doi:10.1002/0471722162.
+.. [3] NIST Digital Library of Mathematical Functions, equation 8.17.5, https://dlmf.nist.gov/8.17.E5.
+.. [4] C. Loader, "Fast and accurate computation of binomial probabilities", 2000.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from staffcast.erlang._checks import FloatArray
+
+__all__ = ["FiniteQueue"]
+
+# Elements × places worked on at once (half a megabyte per array), and how many of them are remembered between figures.
+_CELLS = 2**16
+_KEPT_CELLS = 2**21
+_MANY = 512
+
+IntArray = npt.NDArray[np.intp]
+
+
+class _Sums(NamedTuple):
+    """Sums over the states, one per element."""
+
+    free: FloatArray  # P(N < S)
+    busy: FloatArray  # P(N ≥ S)
+    some_waiting: FloatArray  # P(N > S)
+    waits: FloatArray  # P(S ≤ N < K)
+    full: FloatArray  # P(N = K)
+    queue: FloatArray  # mean number waiting
+
+
+class _Rows:
+    """Some of the elements, with the probability of every number waiting along axis 1."""
+
+    def __init__(self, given: list[FloatArray], prob: FloatArray, free: FloatArray) -> None:
+        self._given, self.prob, self.free = given, prob, free
+        self.rate, self.drain, self.theta, self.last = given
+
+    @classmethod
+    def of(cls, gate: FloatArray, rate: FloatArray, drain: FloatArray, theta: FloatArray, last: FloatArray) -> _Rows:
+        """Solve the balance equations."""
+        waiting = np.arange(1, int(last.max()) + 1, dtype=np.float64)
+        with np.errstate(divide="ignore", over="ignore"):  # next to nobody is answered or gives up: always full
+            ratio = rate[:, None] / (drain[:, None] + waiting * theta[:, None])
+        shape, _ = _outwards(ratio, last)
+        head = np.full_like(gate, np.inf)
+        with np.errstate(over="ignore"):  # a gate of next to nothing: nobody ever waits
+            np.divide(shape[:, 0], gate, out=head, where=gate > 0)
+        total = head + shape.sum(axis=1)
+        return cls(
+            [rate, drain, theta, last],
+            shape / total[:, None],
+            np.divide(head, total, out=np.ones_like(head), where=head < np.inf),
+        )
+
+    @cached_property
+    def _let_in(self) -> FloatArray:
+        """P(N = S + i), 0 where an arrival finds no place; i < K − S along axis 1."""
+        inside = self.prob[:, :-1].copy()
+        short = np.flatnonzero(self.last < inside.shape[1])
+        inside[short, self.last[short].astype(np.intp)] = 0.0
+        return inside
+
+    @cached_property
+    def _quits(self) -> FloatArray:
+        """P(finds i ahead and gives up) along axis 1: that is the next of the i + 1 to happen with (i + 1)θ : D."""
+        waiting = np.arange(1, self.prob.shape[1], dtype=np.float64)
+        with np.errstate(divide="ignore", over="ignore"):
+            stays = self.drain[:, None] / (waiting * np.maximum(self.theta, 1e-300)[:, None])
+        return np.where(self.theta[:, None] > 0, self._let_in / (1 + stays), 0.0)
+
+    @cached_property
+    def _above(self) -> FloatArray:
+        """P(N > S + i), along axis 1."""
+        return _sum_from(self.prob[:, 1:])
+
+    def sums(self) -> _Sums:
+        waits = self._let_in.sum(axis=1)
+        full = self.prob[np.arange(len(self.last)), self.last.astype(np.intp)]
+        queue = self.prob @ np.arange(self.prob.shape[1], dtype=np.float64)
+        return _Sums(self.free, waits + full, self.prob[:, 1:].sum(axis=1), waits, full, queue)
+
+    def answered_wait(self) -> FloatArray:
+        """E[W; answered]·λ/D: who finds j − 1 ahead and stays waits Σ 1/(D + lθ) over l = 1..j on average."""
+        waiting = np.arange(1, self.prob.shape[1], dtype=np.float64)
+        return _dot(self._above, 1 / np.maximum(self.drain[:, None] + waiting * self.theta[:, None], 1e-300))
+
+    def late(self, t: FloatArray) -> FloatArray:
+        """P(answered after t)·λ/D."""
+        return _dot(_passed(t, self.drain + self.theta, self.theta, self.last - 1), self._above)
+
+    def late_and_fall(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """P(answered after t)·λ/D, and how fast it falls with t."""
+        passed = _passed(t, self.drain + self.theta, self.theta, self.last - 1)
+        return _dot(passed, self._above), self.rate * _dot(passed, self._let_in)
+
+    def virtually_late(self, t: FloatArray) -> FloatArray:
+        """P(let in and V > t)."""
+        return _dot(_passed(t, self.drain, self.theta, self.last - 1), _sum_from(self._let_in))
+
+    def gave_up(self, t: FloatArray) -> FloatArray:
+        """P(gives up within t): those with V > t and those with V ≤ t, each a sum of positive terms.
+
+        Who finds i ahead gives up before V ≤ t with probability (i + 1)θ/(D + (i + 1)θ) times the sum of u from
+        i + 2 on: e^(−θV) has a Beta(D/θ, i + 1) density, and 1 − e^(−θV) makes that one of Beta(D/θ, i + 2).
+        """
+        short = -np.expm1(-self.theta * t)
+        passed = _passed(t, self.drain, self.theta, self.last)
+        waits_on = _dot(passed[:, :-1], _sum_from(self._let_in))
+        within = _dot(passed[:, 2:], np.cumsum(self._quits, axis=1)[:, :-1])
+        past = self._past_the_end(t, short, passed.sum(axis=1))
+        return np.asarray(short * waits_on + within + self._quits.sum(axis=1) * past)
+
+    def _past_the_end(self, t: FloatArray, short: FloatArray, to_the_end: FloatArray) -> FloatArray:
+        """Sum of u past the last place: 1 − the others, or where that is small the incomplete function itself."""
+        result = np.maximum(1 - to_the_end, 0.0)
+        small = np.flatnonzero((result < 0.1) & (self.drain > 0) & (self.theta > 0))
+        if small.size:
+            many, drain, theta = self.last[small] + 1, self.drain[small], self.theta[small]
+            # With patience beyond all bounds the two are the same, and only the gamma function has digits left.
+            endless = theta < 1e-14 * drain
+            shape = drain / np.where(endless, drain, theta)
+            result[small] = np.where(
+                endless, special.gammainc(many, drain * t[small]), special.betainc(many, shape, short[small])
+            )
+        result[self.drain == 0] = 0.0
+        return result
+
+    def take(self, some: IntArray) -> _Rows:
+        """Only those rows."""
+        width = int(self.last[some].max()) + 1
+        return _Rows([each[some] for each in self._given], self.prob[some, :width], self.free[some])
+
+
+class FiniteQueue:
+    """M/M/c/K queue parts side by side, with patience or without; the module has the mathematics.
+
+    Parameters
+    ----------
+    gate : array, shape (n,)
+        P(all slots busy, nobody waits) ÷ P(a slot is free), in [0, inf]; inf without slots.
+    rate : array, shape (n,)
+        Arrivals, ≥ 0. [1/s]
+    drain : array, shape (n,)
+        Completions with all slots busy, ≥ 0. [1/s]
+    theta : array, shape (n,)
+        Giving up of each who waits, in [0, inf]: 0 nobody does, inf whoever would have to wait leaves at once. [1/s]
+    places : array, shape (n,)
+        Most who can wait, whole, ≥ 0; 0 is Erlang B.
+
+    Notes
+    -----
+    Overload is a load like any other. Without arrivals every share and every wait is 0. Without slots (``drain`` 0)
+    nobody is answered and ``asa`` is inf. A ``t`` below 0 says that the first reply alone takes longer than the target:
+    everybody is missed.
+
+    Relative error below 1e-13, measured against 50 digits over 1 to 10,000 agents, 0.3 to 3 erlang per agent, up to
+    100,000 places, patience of 0.001 to 1e9 handle times and waits of 0 to 20 handle times, times the larger of 1 and
+    the relative change of the figure per relative change of its rate or time; shares below 1e-290 may come out as 0.
+    Work grows with the places, by some 30 ns for each and element. Memory stays below 200 MB up to a million places.
+
+    Examples
+    --------
+    Two slots of 4 minutes, 36 arrivals an hour and two places; who waits gives up after 4 minutes on average.
+
+    >>> load, slots, one = 2.4, 2, np.ones(1)
+    >>> lost = load**2 / 2 / (1 + load + load**2 / 2)
+    >>> queue = FiniteQueue(one * lost / (1 - lost), one * 0.01, one * slots / 240, one / 240, one * 2)
+    >>> queue.block.round(3), queue.abandon.round(3), queue.missed(one * 60).round(3)
+    (array([0.139]), array([0.212]), array([0.532]))
+    """
+
+    def __init__(
+        self, gate: FloatArray, rate: FloatArray, drain: FloatArray, theta: FloatArray, places: FloatArray
+    ) -> None:
+        self._gate, self._drain = gate, drain
+        self._any = rate > 0
+        self._rate = np.where(self._any, rate, 1.0)  # where nothing comes the figures are set at the end
+        # Who leaves at once is never seen waiting: the states are those without places.
+        hasty = np.isinf(theta)
+        self._theta = np.where(hasty, 0.0, np.minimum(theta, 1e300))
+        self._last = np.where(hasty | ~self._any, 0.0, places)
+        self._hasty = hasty & (places > 0)
+        with np.errstate(over="ignore"):
+            self._drain_per_rate = np.minimum(drain / self._rate, 1e300)
+        self._parts = _parts(self._last)
+        kept = float(np.sum(self._last + 1)) <= _KEPT_CELLS
+        self._kept = list(self._rows()) if kept else None
+
+    @property
+    def all_busy(self) -> FloatArray:
+        """Share of the arrivals that find every slot busy, those turned away included."""
+        return self._share(self._sums.busy)
+
+    @property
+    def block(self) -> FloatArray:
+        """Share turned away."""
+        return self._share(np.where(self._hasty, 0.0, self._sums.full))
+
+    @property
+    def wait_prob(self) -> FloatArray:
+        """Share that is let in and has to wait."""
+        return self._share(np.where(self._hasty, self._sums.busy, self._sums.waits))
+
+    @property
+    def abandon(self) -> FloatArray:
+        """Share that gives up."""
+        with np.errstate(over="ignore"):
+            per_arrival = np.minimum(self._theta / self._rate, 1e300)
+        # By Little's law, but where the number waiting is next to nothing and everybody who waits gives up.
+        left = np.where(per_arrival < 1e250, self._sums.queue * per_arrival, self._sums.waits)
+        return self._share(np.where(self._hasty, self._sums.busy, left))
+
+    def missed(self, t: FloatArray) -> FloatArray:
+        """Share turned away, giving up at any time, or answered after ``t`` seconds; to full relative precision."""
+        return self._share(np.where(t < 0, 1.0, self.block + self.abandon + self._late(t)))
+
+    def virtual_tail(self, t: FloatArray) -> FloatArray:
+        """Share let in that would wait more than ``t`` seconds if it never gave up."""
+        after = _held(t)
+        late = self._gather(after, lambda rows, of: rows.virtually_late(of))
+        late = np.where(self._hasty, self._sums.busy * np.exp(-self._drain * after), late)
+        return self._share(np.where(t < 0, self._admitted, late))
+
+    def answered_late(self, t: FloatArray) -> FloatArray:
+        """Share answered after more than ``t`` seconds."""
+        return self._share(np.where(t < 0, self._answered, self._late(t)))
+
+    def gave_up_before(self, t: FloatArray) -> FloatArray:
+        """Share that gives up within ``t`` seconds."""
+        gone = self._gather(_held(t), lambda rows, of: rows.gave_up(of))
+        return self._share(np.where(t < 0, 0.0, np.where(self._hasty, self._sums.busy, np.minimum(gone, self.abandon))))
+
+    def mean_wait(self) -> FloatArray:
+        """Mean seconds spent waiting by those let in, those who give up included, by Little's law."""
+        queue, admitted = self._sums.queue, self._admitted * self._rate
+        # Always full, and whoever is let in never leaves.
+        wait = np.where(queue > 0, np.inf, 0.0)
+        np.divide(queue, admitted, out=wait, where=admitted > 0)
+        return np.where(self._any, wait, 0.0)
+
+    def asa(self) -> FloatArray:
+        """Mean wait of the answered in seconds."""
+        waited = self._over_rows(lambda rows: rows.answered_wait()) * self._drain_per_rate
+        wait = np.divide(waited, self._answered, out=np.zeros_like(waited), where=waited > 0)
+        return np.where(self._any, np.where(self._drain > 0, wait, np.inf), 0.0)
+
+    def mean_queue(self) -> FloatArray:
+        """Mean number waiting."""
+        return np.where(self._any, self._sums.queue, 0.0)
+
+    def wait_quantile(self, q: FloatArray) -> FloatArray:
+        """Shortest time in seconds within which a share ``q`` of the answered has been answered."""
+        limit = np.full_like(self._drain, np.inf)
+        with np.errstate(over="ignore"):
+            np.divide((1 - q) * self._answered, self._drain_per_rate, out=limit, where=self._drain_per_rate > 0)
+        time = self._gather(limit, _time_until)
+        return np.where(self._any, np.where(self._drain > 0, time, np.inf), 0.0)
+
+    @cached_property
+    def _sums(self) -> _Sums:
+        parts = [rows.sums() for rows in self._kept or self._rows()]
+        order = np.concatenate([np.empty(0, np.intp), *self._parts])
+        result = [np.empty_like(self._drain) for _ in _Sums._fields]
+        for each, pieces in zip(result, zip(*parts, strict=True), strict=False):
+            each[order] = np.concatenate(pieces)
+        return _Sums(*result)
+
+    @property
+    def _admitted(self) -> FloatArray:
+        return np.where(self._hasty, 1.0, self._sums.free + self._sums.waits)
+
+    @property
+    def _answered(self) -> FloatArray:
+        """Share answered: at once, or on the way down from S + i to S + i − 1."""
+        return np.where(self._drain > 0, self._sums.free, 0.0) + self._sums.some_waiting * self._drain_per_rate
+
+    def _late(self, t: FloatArray) -> FloatArray:
+        return self._gather(_held(t), lambda rows, of: rows.late(of)) * self._drain_per_rate
+
+    def _share(self, values: FloatArray) -> FloatArray:
+        return np.where(self._any, np.minimum(values, 1.0), 0.0)
+
+    def _rows(self) -> Iterator[_Rows]:
+        for at in self._parts:
+            yield _Rows.of(*(each[at] for each in (self._gate, self._rate, self._drain, self._theta, self._last)))
+
+    def _over_rows(self, figure: Callable[[_Rows], FloatArray]) -> FloatArray:
+        return self._gather(self._drain, lambda rows, _: figure(rows))
+
+    def _gather(self, argument: FloatArray, figure: Callable[[_Rows, FloatArray], FloatArray]) -> FloatArray:
+        result = np.empty_like(self._drain)
+        with np.errstate(over="ignore"):  # times and rates beyond all bounds: their exponentials are 0
+            for at, rows in zip(self._parts, self._kept or self._rows(), strict=True):
+                result[at] = figure(rows, argument[at])
+        return result
+
+
+def _parts(last: FloatArray) -> list[IntArray]:
+    """The elements in groups of like many places, as large as :data:`_CELLS` allows and at least of one."""
+    order = np.argsort(last, kind="stable")
+    ends, start = [], 0
+    width = last[order] + 1
+    while start < len(order):
+        # The last of a group has the most places, and all get its width.
+        ahead = width[start : start + _CELLS]
+        cells = ahead * np.arange(1, len(ahead) + 1)
+        start += max(int(np.searchsorted(cells, _CELLS, side="right")), 1)
+        ends.append(start)
+    return np.split(order, ends[:-1]) if ends else []
+
+
+def _held(t: FloatArray) -> FloatArray:
+    return np.clip(t, 0.0, 1e200)
+
+
+def _dot(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Sum of the products along axis 1; by pairs where the roundings of many alike would add up."""
+    result: FloatArray = np.einsum("ij,ij->i", one, other) if one.shape[1] <= _MANY else np.sum(one * other, axis=1)
+    return result
+
+
+def _sum_from(terms: FloatArray) -> FloatArray:
+    """Sums of each term and all after it, along axis 1; many of them in stretches, as in :func:`_dot`."""
+    rows, width = terms.shape
+    if width <= _MANY:
+        return np.cumsum(terms[:, ::-1], axis=1)[:, ::-1]
+    stretch = math.isqrt(width)
+    sums = np.zeros((rows, -(-width // stretch), stretch))
+    flat = sums.reshape(rows, -1)
+    flat[:, :width] = terms[:, ::-1]
+    np.cumsum(sums, axis=2, out=sums)
+    sums[:, 1:] += np.cumsum(sums[:, :-1, -1], axis=1)[:, :, None]
+    return flat[:, :width][:, ::-1]
+
+
+def _outwards(ratio: FloatArray, last: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Terms 0..last of a series that rises to a peak of 1 and falls after it, and the index of the peak.
+
+    From the ``ratio`` of each to the one before, which may be overwritten; past ``last`` the terms are 0.
+    """
+    rows, width = ratio.shape
+    terms = np.ones((rows, width + 1))
+    if width == 0:
+        return terms, np.zeros(rows)
+    shortest = max(int(last.min()), 0)
+    if shortest < width:
+        ratio[:, shortest:][np.arange(shortest + 1, width + 1) > last[:, None]] = 0.0
+    peak = np.count_nonzero(ratio >= 1, axis=1)
+    if peak.min() < width:
+        _multiplied(np.minimum(ratio, 1.0), terms[:, 1:])
+    highest = int(peak.max())
+    if highest:
+        back = np.empty((rows, highest))
+        _multiplied(1 / np.maximum(ratio[:, :highest], 1.0)[:, ::-1], back)
+        terms[:, :highest] *= back[:, ::-1]
+    return terms, peak.astype(np.float64)
+
+
+def _multiplied(ratio: FloatArray, into: FloatArray) -> None:
+    """Products of each ratio and all before it, along axis 1; ``ratio`` is overwritten.
+
+    In stretches, so as to end where nothing is left. What is below 1e-300 is dropped on the way: numbers next to the
+    least that doubles can hold take a hundred times as long and would stay there for ever, rounded up each time.
+    """
+    width = ratio.shape[1]
+    step = max(64, width // 256)
+    for start in range(0, width, step):
+        stretch, end = ratio[:, start : start + step], into[:, start : start + step]
+        if start:
+            stretch[:, 0] *= into[:, start - 1]
+        np.cumprod(stretch, axis=1, out=end)
+        left = end[:, -1]
+        left[left < 1e-300] = 0.0
+        if not left.any():
+            into[:, start + step :] = 0.0
+            return
+
+
+def _passed(t: FloatArray, drain: FloatArray, theta: FloatArray, last: FloatArray) -> FloatArray:
+    """The u_l(t) of the module's docstring for l = 0..last along axis 1, 0 past it."""
+    before = np.arange(int(last.max()), dtype=np.float64)
+    gone = theta * t
+    short = -np.expm1(-gone)
+    pace = np.where(gone > 1e-17, short / np.where(gone > 1e-17, theta, 1.0), t)
+    ratio = (drain[:, None] + before * theta[:, None]) * pace[:, None]
+    ratio /= before + 1
+    terms, peak = _outwards(ratio, last)
+    terms *= np.exp(_log_passed(peak, drain, theta, t, pace))[:, None]
+    return terms[:, : int(last.max()) + 1]
+
+
+def _log_passed(peak: FloatArray, drain: FloatArray, theta: FloatArray, t: FloatArray, pace: FloatArray) -> FloatArray:
+    """Logarithm of u_peak(t) from the saddle point of a binomial probability.
+
+    With a = D/θ, which may be infinite, u_l = a/(a + l) · P(a of a + l trials succeed), each with e^(−θt).
+    """
+    result = -drain * t
+    some = np.flatnonzero(peak > 0)
+    if not some.size:
+        return result
+    many, out, gone = peak[some], drain[some], theta[some] * t[some]
+    h = theta[some] / out  # 1/a; at most 1 wherever there is a peak
+    more = out * pace[some] - many * np.exp(-gone)  # failures expected of a + l trials less l, without the large a
+    spread = np.log1p(many * h)
+    successes = _deviance(h, more, out * t[some] - spread / np.where(h > 0, h, 1.0))
+    failures = _deviance(1 / many, -more, many * np.log(many / (many + more)))
+    stirling = _stirling(h / (1 + many * h)) - _stirling(h) - _stirling(1 / many)
+    result[some] = stirling - 0.5 * (spread + np.log(2 * np.pi * many)) - successes - failures
+    return result
+
+
+def _deviance(inverse: FloatArray, gap: FloatArray, far: FloatArray) -> FloatArray:
+    """n·ln(n ÷ (n − gap)) − gap at n = 1 ÷ ``inverse``, its first term given as ``far``; 0 at infinity."""
+    double = gap / (2 - gap * inverse)  # n·v
+    v = double * inverse
+    v2 = np.minimum(v * v, 1 / 16)
+    series = np.full_like(v, 1 / 29)
+    for odd in range(27, 1, -2):  # v2 ≤ 1/16: fourteen terms reach 1e-17
+        series = series * v2 + 1 / odd
+    return np.where(np.abs(v) > 0.25, far - gap, gap * v + 2 * double * v2 * series)
+
+
+def _stirling(inverse: FloatArray) -> FloatArray:
+    """Logarithm of Γ(n + 1) less that of Stirling's √(2π n)·(n/e)^n at n = 1 ÷ ``inverse``; 0 at infinity."""
+    i2 = inverse * inverse
+    result = inverse * (1 / 12 - i2 * (1 / 360 - i2 * (1 / 1260 - i2 * (1 / 1680 - i2 * (1 / 1188)))))
+    few = inverse > 1 / 16
+    n = 1 / inverse[few]
+    result[few] = special.gammaln(n + 1) - (n + 0.5) * np.log(n) + n - 0.5 * np.log(2 * np.pi)
+    return result
+
+
+def _time_until(rows: _Rows, limit: FloatArray) -> FloatArray:
+    """Solve P(answered after t)·λ/D = limit for t ≥ 0."""
+    time = np.zeros(len(limit))
+    todo = np.flatnonzero(rows.prob[:, 1:].sum(axis=1) > limit)
+    if not todo.size:
+        return time
+    left, goal = rows.take(todo), limit[todo]
+    now = left.answered_wait() / left.prob[:, 1:].sum(axis=1)
+    low, high = np.zeros(len(todo)), np.full(len(todo), np.inf)
+    # Newton on the logarithm, which is nearly straight or bends down; kept between what is known to be on either side.
+    for _ in range(200):
+        late, falls = left.late_and_fall(now)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            over = np.log(late / goal)
+            step = over * late / falls
+        low, high = np.where(over > 0, now, low), np.where(over > 0, high, now)
+        there = now + step
+        inside = (there > low) & (there < high) & (there < 3 * now)
+        there = np.where(inside, there, np.where(high < np.inf, (low + high) / 2, 2 * now))
+        met = (np.abs(over) <= 4e-15) | (np.abs(step) <= 1e-15 * now) | (high - low <= 1e-15 * now)
+        time[todo] = np.where(met, now, there)
+        if met.all():
+            break
+        keep = np.flatnonzero(~met)
+        if keep.size < todo.size:
+            left, goal, todo = left.take(keep), goal[keep], todo[keep]
+        now, low, high = there[keep], low[keep], high[keep]
+    return time
