@@ -7,13 +7,14 @@ played against sampled demand. Each step is a function of its own, so that a pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from staffcast.calendars import CHECK, calendars_for_log
+from staffcast.channels import require_models
 from staffcast.contracts import Calendar, InputError, Target, bad_value, parse_duration_s
 from staffcast.forecast import Demand, forecast
 from staffcast.playing import Played, play, require_judgeable
@@ -26,6 +27,9 @@ __all__ = ["Intake", "Plan", "backlog_table", "kpi_table", "make_plan", "predict
 
 _FEWEST_TICKETS = 20
 _SHORT_HANDLING_S = 45.0
+# A simulated share that falls short by up to the first is made up by staffing to a higher one. Asking for a point more
+# brings less than one, as the tickets that waited at opening stay late; and some is added for the simulation's doubt.
+_MOST_MADE_UP, _REACH, _DOUBT = 0.06, 1.75, 0.005
 
 # Called with what is being done, how much of it is done, and of how much.
 Progress = Callable[[str, int, int], None]
@@ -76,6 +80,8 @@ class Plan:
         KPIs per queue, from a ticket log.
     utilization : DataFrame or None
         Per agent, where a roster was given.
+    raised : mapping of queue to Target
+        Where the first plan fell short in the simulation: what was staffed to instead, so that the target holds.
     """
 
     scenario: Scenario
@@ -85,6 +91,7 @@ class Plan:
     played: Played
     kpi: pd.DataFrame | None
     utilization: pd.DataFrame | None
+    raised: Mapping[str, Target] = field(default_factory=dict)
 
 
 def make_plan(
@@ -120,12 +127,28 @@ def make_plan(
     on_duty = None if roster is None else read_roster(roster, zone=scenario.zone)
     intake = take_in(source, scenario)
     require_judgeable(scenario, intake.calendars)
+    require_models(scenario, list(intake.calendars))
     require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)
-    requirement = staff(demand, scenario)
+    waiting = {queue: facts.backlog_age_s for queue, facts in intake.facts.items()}
+    requirement = staff(demand, scenario, backlog=waiting, processes=processes)
     played = play(
         demand, requirement, scenario, facts=intake.facts, processes=processes, progress=_named(progress, "simulating")
     )
+    higher = _made_up(played, scenario)
+    if higher:
+        again = [queue for queue in demand.queues if queue in higher]
+        part = replace(demand, frame=demand.frame[demand.frame["unique_id"].isin(again)].reset_index(drop=True))
+        stricter = replace(
+            scenario, queues={**scenario.queues, **{q: {**scenario.queues.get(q, {}), "frt": higher[q]} for q in again}}
+        )
+        plain = requirement["erlang_c_agents"]  # about the planner's own target, not the raised one
+        raised = staff(part, stricter, backlog=waiting, processes=processes)
+        requirement = _put_in(requirement, raised, demand.queues).assign(erlang_c_agents=plain)
+        played = play(
+            demand, requirement, scenario, facts=intake.facts, processes=processes,
+            progress=_named(progress, "simulating again"), only=again, before=played,
+        )  # fmt: skip
     kpi = used = None
     if isinstance(intake.log, TicketLog):
         log = planned(intake.log, intake.calendars)
@@ -134,8 +157,33 @@ def make_plan(
         used = utilization(on_duty, intake.log if isinstance(intake.log, TicketLog) else None)
     return Plan(
         scenario=scenario, intake=intake, demand=demand, requirement=requirement, played=played, kpi=kpi,
-        utilization=used,
+        utilization=used, raised=higher,
     )  # fmt: skip
+
+
+def _put_in(table: pd.DataFrame, newer: pd.DataFrame, queues: Sequence[str]) -> pd.DataFrame:
+    """The table with the rows of some queues replaced, in the order of the queues."""
+    changed = set(newer["unique_id"])
+    parts = [source[source["unique_id"] == q] for q in queues for source in [newer if q in changed else table]]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _made_up(played: Played, scenario: Scenario) -> dict[str, Target]:
+    """Targets to staff to instead where the plan fell a little short when played.
+
+    Tickets that wait at opening are late and stand before those that come; spread handle times and priorities matter
+    too. No formula knows them all, so what the simulation lacks is asked for on top, once. A wide gap is left to the
+    planner: it says that something else is wrong.
+    """
+    higher = {}
+    for row in played.summary.to_dict("records"):
+        target = scenario.for_queue(row["unique_id"]).frt
+        short = target.level - row["target_value"]
+        if target.kind == "share" and row["verdict"] != "met" and 0 < short + _DOUBT <= _MOST_MADE_UP:
+            level = target.level + _REACH * max(short, 0.0) + _DOUBT
+            if level < 1:
+                higher[row["unique_id"]] = Target.share(round(level, 3), within_s=target.seconds)
+    return higher
 
 
 def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:

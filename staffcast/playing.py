@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from staffcast.channels import chats_at_once, require_models
 from staffcast.contracts import REQUIREMENT, InputError, Target
+from staffcast.erlang import spare_seconds
 from staffcast.forecast import Demand
-from staffcast.scenario import Scenario
+from staffcast.scenario import QueueRules, Scenario
 from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
+from staffcast.staffing import worked_tickets
 from staffcast.utilization import QueueFacts
 
 __all__ = ["Played", "agents_on_grid", "play", "require_judgeable"]
@@ -61,6 +64,8 @@ def play(
     facts: Mapping[str, QueueFacts] | None = None,
     processes: int = 1,
     progress: Progress | None = None,
+    only: Collection[str] | None = None,
+    before: Played | None = None,
 ) -> Played:
     """Simulate every queue of a plan on sample paths of the demand.
 
@@ -78,6 +83,11 @@ def play(
         Worker processes; the result does not depend on it.
     progress : callable, optional
         Called with (done, total) replications over all queues.
+    only : collection of str, optional
+        Queues whose plan has changed since ``before`` was played; the others are taken from there. The result is that
+        of playing all.
+    before : Played, optional
+        Of the same demand and scenario; needed with ``only``.
 
     Raises
     ------
@@ -86,20 +96,24 @@ def play(
         that the simulation does not report.
     """
     require_judgeable(scenario, demand.queues)
-    agents = agents_on_grid(requirement, demand)
+    require_models(scenario, demand.queues)
+    agents = _lines(agents_on_grid(requirement, demand), demand, scenario)
     rates = demand.sample(scenario.replications, of="rates")
     ds, minutes = demand.ds, demand.minutes
     edges = np.arange(len(ds) + 1, dtype=np.float64) * (minutes * 60)
     parts, rows, classes = [], [], []
-    total = scenario.replications * len(demand.queues)
+    again = [queue for queue in demand.queues if only is None or before is None or queue in only]
+    total = scenario.replications * len(again)
     for k, queue in enumerate(demand.queues):
+        if queue not in again:
+            continue
         rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
         table = demand.of(queue)
         arrivals = _arrivals(edges, rates[:, k, :], table, minutes)
         outcome = simulate(
             arrivals,
             Staffing.steps(edges, agents[queue]),
-            _service(table, known),
+            _service(table, known, rules),
             patience=None if rules.patience_s is None else Patience.exponential(rules.patience_s),
             priorities=known.priority_shares or None,
             backlog=np.array(known.backlog_age_s),
@@ -109,7 +123,7 @@ def play(
             seed=int(np.random.SeedSequence([scenario.seed, *queue.encode()]).generate_state(1, np.uint64)[0]),
             target=rules.frt,
             processes=processes,
-            progress=None if progress is None else _offset(progress, k * scenario.replications, total),
+            progress=None if progress is None else _offset(progress, again.index(queue) * scenario.replications, total),
         )
         by_interval = outcome.by_interval.drop(columns="start_s")
         by_interval.insert(0, "ds", ds)
@@ -124,11 +138,23 @@ def play(
             by_class = outcome.by_class.assign(priority=known.priorities).drop(columns="class")
             by_class.insert(0, "unique_id", queue)
             classes.append(by_class)
-    return Played(
+    found = Played(
         outcome=pd.concat(parts, ignore_index=True),
         summary=pd.DataFrame(rows),
         by_priority=pd.concat(classes, ignore_index=True) if classes else pd.DataFrame(),
     )
+    return found if only is None or before is None else _merged(before, found, demand.queues, again)
+
+
+def _merged(before: Played, newer: Played, queues: Sequence[str], again: Collection[str]) -> Played:
+    """What was played before, with some queues played again."""
+
+    def table(name: str) -> pd.DataFrame:
+        tables = [getattr(newer if queue in again else before, name) for queue in queues]
+        parts = [t[t["unique_id"] == q] for q, t in zip(queues, tables, strict=True) if len(t)]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    return Played(outcome=table("outcome"), summary=table("summary"), by_priority=table("by_priority"))
 
 
 def require_judgeable(scenario: Scenario, queues: Iterable[str]) -> None:
@@ -215,8 +241,29 @@ def _agents(
     return agents.to_numpy().astype(np.int64)
 
 
-def _service(table: pd.DataFrame, known: QueueFacts) -> Service:
+def _lines(
+    agents: Mapping[str, npt.NDArray[np.int64]], demand: Demand, scenario: Scenario
+) -> dict[str, npt.NDArray[np.int64]]:
+    """What answers tickets one at a time: agents, as many lines as an agent holds chats, whole agents in the gaps."""
+    lines = {}
+    for queue, own in agents.items():
+        rules = scenario.for_queue(queue)
+        lines[queue] = own * chats_at_once(rules)
+        if rules.in_gaps_of is None:
+            continue
+        host, table = scenario.for_queue(rules.in_gaps_of), demand.of(rules.in_gaps_of)
+        seconds = 60.0 * demand.minutes
+        load = worked_tickets(table, host, demand.minutes) * table["aht_s"].to_numpy() / seconds
+        spare = spare_seconds(agents=agents[rules.in_gaps_of], load_erl=load, interval_s=seconds, band=host.band)
+        opened = demand.of(queue)["open"].to_numpy()
+        lines[queue] = lines[queue] + np.where(opened, np.floor(spare / seconds), 0).astype(np.int64)
+    return lines
+
+
+def _service(table: pd.DataFrame, known: QueueFacts, rules: QueueRules) -> Service:
     mean = table["aht_s"].to_numpy(dtype=float)
+    if rules.aht_by_concurrency_s is not None:
+        mean = np.full_like(mean, rules.aht_by_concurrency_s[-1])
     return Service.exponential(mean) if known.handle_cv == 1.0 else Service.lognormal(mean, known.handle_cv)
 
 

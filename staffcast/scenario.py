@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from staffcast.contracts import (
-    INTERVAL_MINUTES,
     Band,
-    Calendar,
     InputError,
     Shrinkage,
     Target,
@@ -25,6 +22,22 @@ from staffcast.contracts import (
     parse_change,
     parse_duration_s,
     parse_share,
+)
+from staffcast.scenario_values import (
+    above_zero,
+    columns,
+    country,
+    dates,
+    flag,
+    horizon,
+    hours,
+    instant,
+    interval,
+    name,
+    names,
+    one_of,
+    rising_times,
+    whole,
 )
 
 __all__ = ["QueueRules", "Scenario", "WhatIf", "load_scenario"]
@@ -67,6 +80,19 @@ class QueueRules:
         From opening a ticket to the first reply.
     patience_s : float or None
         Mean time after which a customer gives up; None: nobody does.
+    redial : float
+        Share of those who give up that try again.
+    channel : {"auto", "live", "chat", "deferrable"}
+        How its tickets are worked: one at a time while the customer waits, several at once, or by a deadline.
+        ``auto`` follows from concurrency and target.
+    concurrency : int
+        Conversations that an agent holds at once.
+    aht_by_concurrency_s : tuple of float or None
+        Mean time of a conversation with 1, 2, … in hand; None: the handle time however many there are.
+    method : {"auto", "steady", "over_time"}
+        Whether each interval is staffed as a queue in balance, or the queue is followed through the day.
+    in_gaps_of : str or None
+        For deferrable work: the live queue whose people do it while no ticket waits for them.
     minimum : int
         Fewest agents while open.
     clear_within_s : float
@@ -83,6 +109,12 @@ class QueueRules:
     aht_s: float | None = None
     first_reply_s: float = 0.0
     patience_s: float | None = None
+    redial: float = 0.0
+    channel: Literal["auto", "live", "chat", "deferrable"] = "auto"
+    concurrency: int = 1
+    aht_by_concurrency_s: tuple[float, ...] | None = None
+    method: Literal["auto", "steady", "over_time"] = "auto"
+    in_gaps_of: str | None = None
     minimum: int = 0
     clear_within_s: float = 7200.0
     hours: Mapping[str, str] | None = None
@@ -174,33 +206,39 @@ _RULES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "frt": ("frt", Target.parse),
     "band": ("band", lambda v: None if v in ("none", "off") else Band.parse(v)),
     "shrinkage": ("shrinkage", Shrinkage.parse),
-    "aht": ("aht_s", lambda v: _above_zero("aht", v)),
+    "aht": ("aht_s", lambda v: above_zero("aht", v)),
     "first_reply": ("first_reply_s", lambda v: parse_duration_s(v, parameter="first_reply")),
-    "patience": ("patience_s", lambda v: None if v == "none" else _above_zero("patience", v)),
-    "clear_within": ("clear_within_s", lambda v: _above_zero("clear_within", v)),
-    "minimum": ("minimum", lambda v: _whole("minimum", v, 0, 100_000)),
-    "hours": ("hours", lambda v: _hours(v)),
-    "closed_arrivals": ("closed_arrivals", lambda v: _one_of("closed_arrivals", v, ("wait", "lost"))),
+    "patience": ("patience_s", lambda v: None if v == "none" else above_zero("patience", v)),
+    "redial": ("redial", lambda v: parse_share(v, parameter="redial")),
+    "channel": ("channel", lambda v: one_of("channel", v, ("auto", "live", "chat", "deferrable"))),
+    "concurrency": ("concurrency", lambda v: whole("concurrency", v, 1, 100)),
+    "aht_by_concurrency": ("aht_by_concurrency_s", lambda v: rising_times("aht_by_concurrency", v)),
+    "method": ("method", lambda v: one_of("method", v, ("auto", "steady", "over_time"))),
+    "in_gaps_of": ("in_gaps_of", lambda v: name("in_gaps_of", v)),
+    "clear_within": ("clear_within_s", lambda v: above_zero("clear_within", v)),
+    "minimum": ("minimum", lambda v: whole("minimum", v, 0, 100_000)),
+    "hours": ("hours", lambda v: hours(v)),
+    "closed_arrivals": ("closed_arrivals", lambda v: one_of("closed_arrivals", v, ("wait", "lost"))),
 }
 _SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "zone": ("zone", check_zone),
-    "interval": ("interval_minutes", lambda v: _interval(v)),
-    "horizon": ("horizon", lambda v: _horizon(v)),
-    "queues_only": ("only", lambda v: _names("queues_only", v)),
-    "skip_queues": ("skip", lambda v: _names("skip_queues", v)),
-    "holidays": ("holidays", lambda v: _country(v)),
-    "closed_on_holidays": ("closed_on_holidays", lambda v: _flag("closed_on_holidays", v)),
-    "closed_days": ("closed_days", lambda v: _dates("closed_days", v)),
-    "priority_order": ("priority_order", lambda v: _names("priority_order", v)),
-    "models": ("models", lambda v: ",".join(_names("models", v))),
-    "uncertain_rate": ("uncertain_rate", lambda v: _flag("uncertain_rate", v)),
-    "replications": ("replications", lambda v: _whole("replications", v, 1, 100_000)),
-    "seed": ("seed", lambda v: _whole("seed", v, 0, 2**63 - 1)),
-    "since": ("since", lambda v: _instant("since", v)),
-    "until": ("until", lambda v: _instant("until", v)),
-    "columns": ("columns", lambda v: _columns(v)),
-    "bad_rows": ("bad_rows", lambda v: _one_of("bad_rows", v, ("error", "drop"))),
-    "allow_gaps": ("allow_gaps", lambda v: _flag("allow_gaps", v)),
+    "interval": ("interval_minutes", lambda v: interval(v)),
+    "horizon": ("horizon", lambda v: horizon(v)),
+    "queues_only": ("only", lambda v: names("queues_only", v)),
+    "skip_queues": ("skip", lambda v: names("skip_queues", v)),
+    "holidays": ("holidays", lambda v: country(v)),
+    "closed_on_holidays": ("closed_on_holidays", lambda v: flag("closed_on_holidays", v)),
+    "closed_days": ("closed_days", lambda v: dates("closed_days", v)),
+    "priority_order": ("priority_order", lambda v: names("priority_order", v)),
+    "models": ("models", lambda v: ",".join(names("models", v))),
+    "uncertain_rate": ("uncertain_rate", lambda v: flag("uncertain_rate", v)),
+    "replications": ("replications", lambda v: whole("replications", v, 1, 100_000)),
+    "seed": ("seed", lambda v: whole("seed", v, 0, 2**63 - 1)),
+    "since": ("since", lambda v: instant("since", v)),
+    "until": ("until", lambda v: instant("until", v)),
+    "columns": ("columns", lambda v: columns(v)),
+    "bad_rows": ("bad_rows", lambda v: one_of("bad_rows", v, ("error", "drop"))),
+    "allow_gaps": ("allow_gaps", lambda v: flag("allow_gaps", v)),
 }
 _WHAT_IF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "volume": ("volume", lambda v: parse_change(v, parameter="what_if.volume")),
@@ -288,99 +326,3 @@ def _unknown(key: str, known: list[str]) -> InputError:
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(known)}"
     return InputError(f"unknown key `{key}`; {hint}")
-
-
-def _above_zero(parameter: str, value: object) -> float:
-    seconds = parse_duration_s(value, parameter=parameter)
-    if not seconds > 0:
-        raise bad_value(parameter, value, "a duration above 0 s")
-    return seconds
-
-
-def _interval(value: object) -> int:
-    minutes = parse_duration_s(value, parameter="interval") / 60
-    if minutes not in INTERVAL_MINUTES:
-        raise bad_value("interval", value, '"15m", "30m" or "60m"')
-    return int(minutes)
-
-
-def _horizon(value: object) -> str:
-    days = parse_duration_s(value, parameter="horizon") / 86400
-    if not 1 <= days <= 366:
-        raise bad_value("horizon", value, "from 1 to 366 days")
-    return str(value)
-
-
-def _hours(value: object) -> dict[str, str] | None:
-    if value == "auto":
-        return None
-    if value == "always":
-        return {"mon-sun": "00:00-24:00"}
-    if not isinstance(value, dict):
-        raise bad_value("hours", value, '"auto", "always" or a table like { mon-fri = "08:00-18:00" }')
-    Calendar.parse("UTC", value)  # the zone is known later; what is wrong with the hours themselves is said now
-    return {str(k): v for k, v in value.items()}
-
-
-def _country(value: object) -> str | None:
-    if value == "none":
-        return None
-    if not isinstance(value, str) or not value:
-        raise bad_value("holidays", value, 'a country such as "DE" or "BR", or with its region "DE-BY"')
-    return value
-
-
-def _dates(parameter: str, value: object) -> tuple[dt.date, ...]:
-    legal = 'days: ["2026-12-24", "2026-12-31"]'
-    if not isinstance(value, (list, tuple)):
-        raise bad_value(parameter, value, legal)
-    try:
-        return tuple(v if type(v) is dt.date else dt.date.fromisoformat(str(v)) for v in value)
-    except ValueError:
-        raise bad_value(parameter, value, legal) from None
-
-
-def _names(parameter: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    raise bad_value(parameter, value, 'names: "a, b" or ["a", "b"]')
-
-
-def _columns(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise bad_value("columns", value, 'a table like { created_at = "Created time" }')
-    return dict(value)
-
-
-def _flag(parameter: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise bad_value(parameter, value, "true or false")
-    return value
-
-
-def _whole(parameter: str, value: object, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise bad_value(parameter, value, f"a whole number from {low} to {high}")
-    return value
-
-
-def _one_of(parameter: str, value: object, legal: tuple[str, ...]) -> str:
-    if value not in legal:
-        raise bad_value(parameter, value, " or ".join(f'"{v}"' for v in legal))
-    return str(value)
-
-
-def _instant(parameter: str, given: object) -> pd.Timestamp:
-    value = given
-    # ISO only: 1.4.2025 would be read as 4 January by some and 1 April by others.
-    if isinstance(value, str) and not re.match(r"\s*\d{4}-\d\d-\d\d", value):
-        value = None
-    try:
-        instant = pd.Timestamp(value) if isinstance(value, (str, dt.date)) else pd.NaT
-    except (ValueError, TypeError):
-        instant = pd.NaT
-    if not isinstance(instant, pd.Timestamp):
-        raise bad_value(parameter, given, "a date or time like 2026-03-01 or 2026-03-01T09:00")
-    return instant

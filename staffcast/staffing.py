@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.contracts import DEMAND, InputError, Target, format_duration, format_share
+from staffcast.channels import model_of, require_models
+from staffcast.contracts import DEMAND, InputError, bad_value
 from staffcast.contracts.files import read_table
-from staffcast.erlang import Staffing, required_agents
+from staffcast.erlang import spare_seconds
+from staffcast.executor import map_chunks
 from staffcast.forecast import Demand
+from staffcast.requirement import deferrable_rows, live_rows
 from staffcast.scenario import QueueRules, Scenario
 
 __all__ = [
@@ -22,7 +26,9 @@ __all__ = [
     "require_handle_times",
     "spread_carried",
     "staff",
+    "usual_handle_time",
     "with_handle_times",
+    "worked_tickets",
 ]
 
 
@@ -94,7 +100,9 @@ def with_handle_times(demand: Demand, scenario: Scenario) -> Demand:
     return replace(demand, frame=frame)
 
 
-def staff(demand: Demand, scenario: Scenario) -> pd.DataFrame:
+def staff(
+    demand: Demand, scenario: Scenario, *, backlog: Mapping[str, Sequence[float]] | None = None, processes: int = 1
+) -> pd.DataFrame:
     """Fewest agents per queue and interval that meet the FRT target and the band.
 
     Parameters
@@ -102,40 +110,97 @@ def staff(demand: Demand, scenario: Scenario) -> pd.DataFrame:
     demand : Demand
         With handle times (:func:`with_handle_times`).
     scenario : Scenario
-        Target, band, shrinkage and minimum of each queue.
+        Target, band, shrinkage, channel and minimum of each queue.
+    backlog : mapping of queue to ages, optional
+        Seconds that tickets open at the start have waited; only deferrable queues are staffed for them.
+    processes : int
+        Worker processes, a queue each; the result does not depend on it.
 
     Returns
     -------
     DataFrame
         The requirement table: ``unique_id, ds, open, mean, worked`` (see :func:`spread_carried`), ``aht_s, load_erl,
-        agents, rostered, binding, occupancy, band_gap`` (how far below the band's bottom, as a share),
-        ``service_level`` (share within the target's seconds), ``frt_mean_s, frt_p50_s, frt_p90_s, frt_p95_s,
+        agents, rostered, model`` (which queueing model), ``erlang_c_agents`` (what plain Erlang C would say; empty
+        where it does not apply), ``binding, occupancy, band_gap`` (how far below the band's bottom, as a share),
+        ``service_level`` (share within the target's seconds), ``p_met, p_met_day`` (probability that the interval's
+        and the day's rate is one with which the target is met), ``frt_mean_s, frt_p50_s, frt_p90_s, frt_p95_s,
         frt_p99_s, frt_agents, occupancy_agents, one_fewer, reason``. Closed intervals need nobody; ``occupancy`` is
         empty where nobody works.
     """
-    hours = demand.minutes / 60
-    parts = []
-    for queue in demand.queues:
-        rows = demand.of(queue)
-        rules = scenario.for_queue(queue)
-        opened = rows["open"].to_numpy()
-        worked = spread_carried(
-            rows["mean"].to_numpy(),
-            rows["carried"].to_numpy(),
-            opened,
-            max(round(rules.clear_within_s / 3600 / hours), 1),
+    require_models(scenario, demand.queues)
+    parts: dict[str, pd.DataFrame] = {}
+    # Live queues first: deferrable work may be done in their gaps.
+    for in_gaps in (False, True):
+        queues = [q for q in demand.queues if (scenario.for_queue(q).in_gaps_of is not None) == in_gaps]
+        tasks = [
+            _Task(
+                rows=demand.of(queue), rules=scenario.for_queue(queue), minutes=demand.minutes,
+                uncertain=scenario.uncertain_rate, backlog=tuple((backlog or {}).get(queue, ())),
+                spare_s=_gaps(parts, scenario, queue, demand.minutes),
+            )
+            for queue in queues
+        ]  # fmt: skip
+        parts |= dict(zip(queues, map_chunks(_rows, tasks, processes=processes), strict=True))
+    return pd.concat([parts[queue] for queue in demand.queues], ignore_index=True)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Task:
+    """One queue to be staffed."""
+
+    rows: pd.DataFrame
+    rules: QueueRules
+    minutes: int
+    uncertain: bool
+    backlog: tuple[float, ...]
+    spare_s: npt.NDArray[np.float64] | float
+
+
+def _rows(task: _Task) -> pd.DataFrame:
+    rows, rules, minutes = task.rows, task.rules, task.minutes
+    model = model_of(rules, minutes=minutes, aht_s=usual_handle_time(rows))
+    if model.name == "deferrable":
+        spare = np.where(rows["open"], task.spare_s, 0.0)
+        return deferrable_rows(
+            rows, rules, model, minutes=minutes, uncertain=task.uncertain, backlog=task.backlog, spare_s=spare
         )
-        found = required_agents(
-            arrivals_per_hour=worked / hours,
-            aht_s=rows["aht_s"].to_numpy(),
-            target=rules.frt,
-            band=rules.band,
-            first_reply_s=rules.first_reply_s,
-            minimum=np.where(opened, rules.minimum, 0),
-            rate_cv=rows["rate_cv"].to_numpy() if scenario.uncertain_rate else 0.0,
-        )
-        parts.append(_table(rows, worked, found, rules))
-    return pd.concat(parts, ignore_index=True)
+    if rules.in_gaps_of is not None:
+        raise bad_value(
+            "in_gaps_of", rules.in_gaps_of, "left out of a queue that cannot wait",
+            f"{rules.frt} is staffed by {model.label}; give it longer, or say channel = \"deferrable\"",
+        )  # fmt: skip
+    worked = worked_tickets(rows, rules, minutes)
+    return live_rows(rows, worked, rules, model, minutes=minutes, uncertain=task.uncertain)
+
+
+def _gaps(
+    parts: Mapping[str, pd.DataFrame], scenario: Scenario, queue: str, minutes: int
+) -> npt.NDArray[np.float64] | float:
+    """Idle agent-seconds per interval of the live queue in whose gaps this one is worked."""
+    name = scenario.for_queue(queue).in_gaps_of
+    if name is None:
+        return 0.0
+    host = parts[name]
+    return spare_seconds(
+        agents=host["agents"].to_numpy(), load_erl=host["load_erl"].to_numpy(), interval_s=60.0 * minutes,
+        band=scenario.for_queue(name).band,
+    )  # fmt: skip
+
+
+def worked_tickets(rows: pd.DataFrame, rules: QueueRules, minutes: int) -> npt.NDArray[np.float64]:
+    """Tickets to be worked on per interval: with what waited at opening spread over the queue's ``clear_within``."""
+    return spread_carried(
+        rows["mean"].to_numpy(),
+        rows["carried"].to_numpy(),
+        rows["open"].to_numpy(),
+        max(round(rules.clear_within_s / 60 / minutes), 1),
+    )
+
+
+def usual_handle_time(rows: pd.DataFrame) -> float:
+    """Mean handle time of a queue's tickets, each interval counted by its tickets, in seconds."""
+    weight = rows["mean"].to_numpy()
+    return float(np.average(rows["aht_s"], weights=weight) if weight.sum() > 0 else rows["aht_s"].mean())
 
 
 def spread_carried(
@@ -214,73 +279,3 @@ def pooling_gain(demand: Demand, requirement: pd.DataFrame, scenario: Scenario) 
         figures[f"{name}agent_hours"] = float(table["agents"].sum()) * hours
         figures[f"{name}occupancy"] = float(table["load_erl"].sum() / max(table["agents"].sum(), 1))
     return figures
-
-
-def _table(rows: pd.DataFrame, worked: npt.NDArray[np.float64], found: Staffing, rules: QueueRules) -> pd.DataFrame:
-    working = found.agents > 0
-    return pd.DataFrame(
-        {
-            "unique_id": rows["unique_id"],
-            "ds": rows["ds"],
-            "open": rows["open"],
-            "mean": rows["mean"],
-            "worked": worked,
-            "aht_s": rows["aht_s"],
-            "load_erl": found.load_erl,
-            "agents": found.agents,
-            "rostered": [rules.shrinkage.rostered(int(n)) for n in found.agents],
-            "binding": found.binding,
-            "occupancy": np.where(working, found.occupancy, np.nan),
-            "band_gap": found.band_gap,
-            "service_level": found.service_level,
-            **{
-                # Where a rate overloads the crew the wait has no bound; an empty cell says so better than "inf".
-                name: np.where(np.isfinite(getattr(found, name)), getattr(found, name), np.nan)
-                for name in ("frt_mean_s", "frt_p50_s", "frt_p90_s", "frt_p95_s", "frt_p99_s")
-            },
-            "frt_agents": found.frt_agents,
-            "occupancy_agents": found.occupancy_agents,
-            "one_fewer": found.one_fewer,
-            "reason": _reasons(found, rules, rows["open"].to_numpy()),
-        }
-    )
-
-
-def _reasons(found: Staffing, rules: QueueRules, opened: npt.NDArray[np.bool_]) -> list[str]:
-    """Why this number, in a sentence a planner can check."""
-    out = []
-    for i, agents in enumerate(found.agents):
-        binding = str(found.binding[i])
-        if binding == "none":
-            out.append("no demand" if opened[i] else "closed")
-        elif binding == "minimum":
-            out.append(
-                f"minimum of {agents}; demand alone asks for {max(found.frt_agents[i], found.occupancy_agents[i])}"
-            )
-        elif binding == "occupancy":
-            top = rules.band.top if rules.band is not None else 1.0
-            out.append(
-                f"{agents - 1} would be {format_share(found.one_fewer[i], 1)} occupied, above {format_share(top)}; "
-                f"FRT alone asks for {found.frt_agents[i]}"
-            )
-        else:
-            now, fewer = _figure(rules.frt, found, i), _fewer(rules.frt, found.one_fewer[i])
-            text = f"{rules.frt}: {now} with {agents}, {fewer} with {agents - 1}"
-            if found.band_gap[i] > 0 and rules.band is not None:
-                text += f"; {100 * found.band_gap[i]:.1f} points below the band {rules.band}"
-            out.append(text)
-    return out
-
-
-def _figure(target: Target, found: Staffing, i: int) -> str:
-    if target.kind == "share":
-        return format_share(found.service_level[i], 1)
-    if target.kind == "mean":
-        return format_duration(float(found.frt_mean_s[i]))
-    # The percentile asked for is in the table only if it is one of the usual ones.
-    at = {0.5: found.frt_p50_s, 0.9: found.frt_p90_s, 0.95: found.frt_p95_s, 0.99: found.frt_p99_s}.get(target.level)
-    return format_duration(float(at[i])) if at is not None else "met"
-
-
-def _fewer(target: Target, figure: float) -> str:
-    return format_share(figure, 1) if target.kind == "share" else format_duration(float(figure))

@@ -10,8 +10,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "staffcast"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # In the order in which the data walks; a room imports only what stands before it.
 WAY = (
-    "contracts", "executor", "tickets", "forecast", "erlang", "utilization", "simulation", "scenario", "calendars",
-    "staffing", "playing", "plan", "report", "cli_options", "cli", "__main__",
+    "contracts", "executor", "tickets", "forecast", "erlang", "utilization", "simulation",
+    "scenario_values", "scenario", "channels", "calendars",
+    "requirement", "staffing", "levers", "playing", "plan", "report", "cli_options", "cli", "__main__",
 )  # fmt: skip
 # Rooms that are kept from more than the order keeps them from.
 ONLY = {
@@ -22,7 +23,8 @@ ONLY = {
     "forecast": {"contracts", "executor"},
     "utilization": {"contracts", "tickets"},
     "simulation": {"contracts", "executor"},
-    "scenario": {"contracts"},
+    "scenario_values": {"contracts"},
+    "scenario": {"contracts", "scenario_values"},
 }
 LONGEST = 500
 HEAVY = {"matplotlib", "statsmodels", "prophet", "pandas", "numpy", "scipy", "holidays", "rich", "jinja2"}

@@ -6,11 +6,11 @@ exponential times with the rates D + lθ, l = 0..i. Its tail is a sum of positiv
 
     P(V > t | i ahead) = Σ_{l=0..i} u_l(t),   u_l = e^(−Dt) · Π_{m=1..l} (D + (m − 1)θ)·τ/m,   τ = (1 − e^(−θt))/θ,
 
-Poisson probabilities for θ = 0 (then τ = t) and negative binomial ones above (the order statistics of [2]_, ch. 2, and
-their regularised incomplete beta function e^(−θt) ↦ I(D/θ, i + 1), DLMF 8.17.5 [3]_); nothing changes abruptly on the
-way from one to the other. The customer's own patience multiplies the density at t by e^(−θt), which is the same with
-D + θ for D, and turns P(N = S + i) into P(N = S + i + 1)·(D/λ). So every figure here is a sum of positive terms,
-without a subtraction between large numbers at any load, λ = D included.
+Poisson probabilities for θ = 0 (then τ = t) and negative binomial ones above (order statistics [2]_; the sum is the
+regularised incomplete beta function I(D/θ, i + 1) at e^(−θt), by the recurrences of [3]_), without a step between the
+two. The customer's own patience multiplies the density at t by e^(−θt), which is the same with D + θ for D, and turns
+P(N = S + i) into P(N = S + i + 1)·(D/λ). So the figures here are sums of positive terms, without a subtraction between
+large numbers at any load, λ = D included.
 
 Both products rise to one peak and then fall. They are multiplied outwards from there, from 1 and from Loader's
 saddle-point value [4]_, so that nothing overflows however long the queue.
@@ -20,7 +20,7 @@ References
 .. [1] D. Gross, J. F. Shortle, J. M. Thompson, C. M. Harris, "Fundamentals of Queueing Theory", 4th ed., 2008, ch. 2,
    doi:10.1002/9781118625651.
 .. [2] H. A. David, H. N. Nagaraja, "Order Statistics", 3rd ed., 2003, doi:10.1002/0471722162.
-.. [3] NIST Digital Library of Mathematical Functions, equation 8.17.5, https://dlmf.nist.gov/8.17.E5.
+.. [3] NIST Digital Library of Mathematical Functions, section 8.17(iv), https://dlmf.nist.gov/8.17.iv.
 .. [4] C. Loader, "Fast and accurate computation of binomial probabilities", 2000.
 """
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from scipy import special
 
 from staffcast.contracts import bad_value
-from staffcast.erlang import formulas
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, patience, share_of_all, together, whole
 from staffcast.erlang.chat import even_gate, even_head
 from staffcast.erlang.choice import Model, chosen_model, handle_times
 from staffcast.erlang.gamma import Rates, over_rates
+from staffcast.erlang.kernels import free_odds
 from staffcast.erlang.leastloaded import least_loaded_head
 from staffcast.erlang.measures import MEAN_COVERS, ErlangCQueue, occupied
 from staffcast.erlang.mixture import MixedQueue
@@ -215,7 +215,8 @@ class System:
         """The station when the rate is known."""
         attempted = self.rate
         if self.model == "erlang_x":
-            drain = agents * self.most_per_agent
+            # Where places are few, those turned away are lost for good and attempts never grow without end.
+            drain = agents * self.most_per_agent if self.places is None else np.full_like(agents, np.inf)
 
             def gives_up(rate: FloatArray) -> FloatArray:
                 return self._one_attempt(rate, agents)[0].abandon
@@ -257,9 +258,10 @@ class System:
             return self._chats(rate, agents, self.levels)
         slots = agents if self.places is None else np.minimum(agents, self.places)
         load = rate * self.aht
-        lost = formulas.blocking(load, slots)
-        with np.errstate(divide="ignore"):  # no slots: nobody is ever free
-            gate = lost / (1 - lost)
+        gate = np.where((load > 0) & (slots <= 0), np.inf, 0.0)
+        some = (load > 0) & (slots > 0)
+        with np.errstate(divide="ignore"):  # so crowded that nobody is ever free
+            gate[some] = 1 / free_odds(load[some], slots[some])
         places = np.zeros_like(slots) if self.model == "erlang_b" else self._waiting_places(slots)
         queue = queue_of(gate, rate, slots / self.aht, self.theta, places)
 
@@ -313,7 +315,7 @@ class System:
         plain = self.take(np.arange(len(mixed)), cv=np.zeros(len(mixed)))._known(agents)
         drain = crew * sub.most_per_agent
         if sub.model == "erlang_x":
-            endless = sub.redial >= 1
+            endless = (sub.redial >= 1) & (sub.places is None)
         else:
             endless = (sub.theta == 0) & (sub.places is None) & (sub.model != "erlang_b")
         limit = np.where(endless, drain, np.inf)

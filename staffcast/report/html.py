@@ -12,7 +12,7 @@ from markupsafe import Markup
 from staffcast.contracts import format_duration, format_share
 from staffcast.plan import Plan
 from staffcast.report import plots
-from staffcast.report.summary import FTE_HOURS, headline, levers, model_errors, span_text, summarise
+from staffcast.report.summary import FTE_HOURS, headline, levers, model_errors, model_notes, span_text, summarise
 
 __all__ = ["render"]
 
@@ -99,6 +99,7 @@ def render(plan: Plan, *, source: str) -> str:
         people=table(summary, _PEOPLE),
         holds=table(summary, _HOLDS),
         levers=levers(plan, summary),
+        models=model_notes(plan, summary),
         queues=[_queue(plan, queue, counts[:, k, :]) for k, queue in enumerate(plan.demand.queues)],
         kpi=None if plan.kpi is None else table(plan.kpi, _KPI),
         team=None if plan.utilization is None else table(plan.utilization.iloc[-1:], _utilization_columns(plan)),
@@ -143,7 +144,8 @@ def _offered(plan: Plan, queue: str) -> pd.DataFrame:
 _PEOPLE = (
     ("unique_id", "queue", _text), ("tickets_per_week", "tickets/week", _number), ("aht_s", "AHT", _time),
     ("model", "model", str), ("wape_day", "error/day", _share), ("peak_agents", "peak", _number),
-    ("agent_hours_per_week", "agent h/week", _number), ("rostered_hours_per_week", "rostered h/week", _number),
+    ("agent_hours_per_week", "agent h/week", _number),
+    ("erlang_c_hours_per_week", "plain Erlang C", _number), ("rostered_hours_per_week", "rostered h/week", _number),
     ("fte", "FTE", _decimal), ("occupancy", "occupancy", _share), ("by_frt", "set by FRT", _share),
     ("by_occupancy", "by band", _share),
 )  # fmt: skip

@@ -6,12 +6,23 @@ from typing import Any
 
 import pandas as pd
 
+from staffcast.channels import model_of
 from staffcast.contracts import format_duration, format_share
 from staffcast.forecast import Demand
+from staffcast.levers import QueueLevers, queue_levers
 from staffcast.plan import Plan
-from staffcast.staffing import pooling_gain
+from staffcast.staffing import pooling_gain, usual_handle_time
 
-__all__ = ["FTE_HOURS", "headline", "levers", "model_errors", "span_text", "summarise", "week_grid"]
+__all__ = [
+    "FTE_HOURS",
+    "headline",
+    "levers",
+    "model_errors",
+    "model_notes",
+    "span_text",
+    "summarise",
+    "week_grid",
+]
 
 # Paid hours of a full-time week; only the FTE column depends on it.
 FTE_HOURS = 40.0
@@ -27,8 +38,9 @@ def summarise(plan: Plan) -> pd.DataFrame:
         ``unique_id, model, wape`` (backtest error per interval), ``wape_day`` (per day), ``wape_naive``,
         ``tickets_per_week, aht_s, peak_agents, agent_hours_per_week, rostered_hours_per_week, fte`` (of 40 h),
         ``occupancy`` (load ÷ agents over the span), ``by_frt, by_occupancy, by_minimum, below_band`` (shares of the
-        staffed intervals), ``target, service_level, frt_p50_s, frt_p90_s, frt_p95_s, utilization, verdict`` and
-        ``so_far`` (share within the target's time in the log).
+        staffed intervals), ``queueing`` (the queueing model), ``erlang_c_hours_per_week`` (what plain Erlang C with a
+        known rate would say; NaN where it does not apply), ``target, service_level, frt_p50_s, frt_p90_s, frt_p95_s,
+        utilization, verdict`` and ``so_far`` (share within the target's time in the log).
     """
     demand, requirement = plan.demand, plan.requirement
     hours = demand.minutes / 60
@@ -60,6 +72,8 @@ def summarise(plan: Plan) -> pd.DataFrame:
                 "by_occupancy": float((staffed["binding"] == "occupancy").mean()),
                 "by_minimum": float((staffed["binding"] == "minimum").mean()),
                 "below_band": float((staffed["band_gap"] > 0).mean()),
+                "queueing": str(table["model"].iloc[0]),
+                "erlang_c_hours_per_week": float(table["erlang_c_agents"].sum(min_count=1) * hours / weeks),
                 "target": played["target"],
                 "service_level": played["service_level"],
                 "frt_p50_s": played["frt_p50_s"],
@@ -131,17 +145,14 @@ def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
                 f"{format_duration(rules.clear_within_s)}, most of them late for {rules.frt}. A shorter --clear-within "
                 "calls more people in at opening and fewer later."
             )
+    out += [
+        f"{queue} is staffed to {target}, as {plan.scenario.for_queue(queue).frt} fell short when played."
+        for queue, target in plan.raised.items()
+    ]
     if all(plan.scenario.for_queue(queue).first_reply_s == 0 for queue in plan.demand.queues):
         out.append("First reply times are counted as 0 s, so FRT is the wait alone; say --first-reply 25s or the like.")
     out += [_below_band(plan, row) for row in summary.to_dict("records") if row["below_band"] > 0]
-    for queue in plan.demand.queues:
-        target = plan.scenario.for_queue(queue).frt
-        if target.seconds > 60 * plan.demand.minutes:
-            out.append(
-                f"{queue}: {target} leaves longer than an interval of {plan.demand.minutes} min, yet each interval is "
-                "staffed as if it had to keep the target alone. That is on the safe side and may cost much: try fewer "
-                "agents in the requirement table and simulate."
-            )
+    out += [_lever(each, plan) for each in queue_levers(plan.demand, plan.scenario)]
     gain = pooling_gain(plan.demand, plan.requirement, plan.scenario)
     if gain is not None and gain["pooled_agent_hours"] < gain["agent_hours"]:
         saved = 1 - gain["pooled_agent_hours"] / gain["agent_hours"]
@@ -150,6 +161,43 @@ def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
             f"{format_share(gain['pooled_occupancy'])} occupancy instead of {format_share(gain['occupancy'])}."
         )
     return out
+
+
+def model_notes(plan: Plan, summary: pd.DataFrame) -> list[str]:
+    """Which queueing model staffed each queue and why, and what plain Erlang C makes of it; a sentence each."""
+    out = []
+    for row in summary.to_dict("records"):
+        queue = row["unique_id"]
+        rows = plan.demand.of(queue)
+        model = model_of(plan.scenario.for_queue(queue), minutes=plan.demand.minutes, aht_s=usual_handle_time(rows))
+        names = {"deferrable": "a plan by deadline", "chat": "the chat model"}
+        name = names.get(model.name, f"Erlang {model.name[-1].upper()}") + (
+            " over time" if model.over_time and model.name != "deferrable" else ""
+        )
+        if model.erlang_c:
+            plain = f"Plain Erlang C does not apply: {model.erlang_c}."
+        else:
+            plain = (
+                f"Plain Erlang C at the forecast's mean would say {row['erlang_c_hours_per_week']:,.0f} hours a week "
+                f"instead of {row['agent_hours_per_week']:,.0f}."
+            )
+        out.append(f"{queue} is staffed by {name}: {model.why}. {plain}")
+    return out
+
+
+def _lever(each: QueueLevers, plan: Plan) -> str:
+    """One queue's levers in a sentence."""
+    parts = []
+    if each.deferrable_hours >= 0.5:
+        parts.append(f"{each.deferrable_hours:,.0f} h a week of work that can be put aside at once")
+    if each.pool_hours >= 0.5:
+        parts.append(f"one crew with {each.pool_with} ({each.pool_hours:,.0f} h fewer)")
+    if each.concurrency_hours >= 0.5:
+        parts.append(f"one more conversation per agent (at most {each.concurrency_hours:,.0f} h fewer)")
+    if each.deflection > 0:
+        parts.append(f"a bot that closes {format_share(each.deflection)} (one agent fewer at a time)")
+    band = plan.scenario.for_queue(each.queue).band
+    return f"{each.queue}: towards the band {band} lead " + ", ".join(parts) + "; each taken alone."
 
 
 def _below_band(plan: Plan, row: dict[Any, Any]) -> str:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from staffcast.contracts import format_duration, format_share
 from staffcast.plan import Plan
-from staffcast.report.summary import headline, levers, span_text, summarise, week_grid
+from staffcast.report.summary import headline, levers, model_notes, span_text, summarise, week_grid
 
 __all__ = ["SCHEMA_VERSION", "as_json", "print_frame", "print_plan"]
 
@@ -62,7 +62,7 @@ def _console(stream: TextIO) -> Console:
 _KEY_COLUMNS = {
     "series": ("unique_id", "ds", "y", "aht_s", "open"),
     "demand": ("unique_id", "ds", "mean", "carried", "q05", "q50", "q95", "aht_s"),
-    "requirement": ("unique_id", "ds", "worked", "agents", "rostered", "binding", "occupancy", "service_level"),
+    "requirement": ("unique_id", "ds", "worked", "agents", "model", "binding", "occupancy", "service_level"),
     "outcome": ("unique_id", "ds", "agents", "arrivals", "service_level", "frt_p50_s", "frt_p90_s", "queue_end"),
     "backtest": ("unique_id", "model", "origin", "horizon", "wape", "wape_day", "bias", "coverage_80"),
     "kpi": (
@@ -139,9 +139,10 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         ("tickets", lambda r: f"{r['tickets_per_week']:,.0f}"),
         ("AHT", lambda r: format_duration(r["aht_s"])),
         ("model", lambda r: str(r["model"])),
-        ("error/day", lambda r: "–" if r["wape_day"] is None else format_share(r["wape_day"], 1)),
+        ("err/day", lambda r: "–" if r["wape_day"] is None else format_share(r["wape_day"], 1)),
         ("peak", lambda r: str(r["peak_agents"])),
         ("hours", lambda r: f"{r['agent_hours_per_week']:,.0f}"),
+        ("Erlang C", lambda r: "–" if math.isnan(h := r["erlang_c_hours_per_week"]) else f"{h:,.0f}"),
         ("FTE", lambda r: f"{r['fte']:.1f}"),
         ("occup.", lambda r: format_share(r["occupancy"])),
     ]
@@ -164,7 +165,7 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
             table.add_row(Text(str(row["unique_id"])), *(show(row) for _, show in columns))
         console.print(table)
         console.print()
-    for lever in levers(plan, summary):
+    for lever in (*levers(plan, summary), *model_notes(plan, summary)):
         console.print(f"• {escape(lever)}", highlight=False, soft_wrap=True)
     console.print()
     for queue in plan.demand.queues:

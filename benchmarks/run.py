@@ -1,0 +1,68 @@
+"""Measure staffcast: accuracy, smallest numbers, scale, and speed beside other packages.
+
+``python benchmarks/run.py`` runs all parts, ``python benchmarks/run.py accuracy scale`` only these. ``--quick`` is a
+look of half a minute instead of a measurement, ``--write docs/benchmarks.md`` writes the page. For the comparison give
+the Python of an environment that has the other packages::
+
+    python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt
+    python benchmarks/run.py --peers .venv-peers/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from parts import accuracy, overtime, peers, scale, smallest
+from parts.common import Options
+
+# A further part is one more module with TITLE and measure(options), and one more entry here.
+PARTS = {"accuracy": accuracy, "smallest": smallest, "scale": scale, "overtime": overtime, "peers": peers}
+
+
+def heading() -> str:
+    """When, where and with what."""
+    packages = ", ".join(f"{package} {version(package)}" for package in ("numpy", "scipy", "mpmath"))
+    return (
+        "# Benchmarks\n\n"
+        f"Measured on {datetime.now(tz=UTC):%Y-%m-%d} with staffcast {version('staffcast')}, Python "
+        f"{platform.python_version()}, {packages}, on {os.cpu_count()} cores that other work shares.\n"
+        "Times are CPU times of one thread, medians of runs in which all candidates take turns; the ratios say\n"
+        "more than the times themselves.\n\n"
+        "```sh\n"
+        "python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt\n"
+        "python benchmarks/run.py --peers .venv-peers/bin/python --write docs/benchmarks.md   # this page\n"
+        "python benchmarks/run.py --quick                                                     # a look\n"
+        "```\n"
+    )
+
+
+def main() -> None:
+    """Run the parts named, print them, and write the page if asked to."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them without")
+    parser.add_argument("--quick", action="store_true", help="fewer points and repeats")
+    parser.add_argument("--peers", metavar="PYTHON", help="Python of an environment with the other packages")
+    parser.add_argument("--write", metavar="FILE", type=Path, help="write the page")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.parts) - set(PARTS)):
+        parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    options = Options(quick=given.quick, peers=given.peers)
+    page = [heading()]
+    print(page[0])
+    for name in given.parts or PARTS:
+        start = time.process_time()
+        text = f"## {PARTS[name].TITLE}\n\n{PARTS[name].measure(options).rstrip()}\n"
+        print(f"{text}\n({name}: {time.process_time() - start:.0f} s)\n", flush=True)
+        page.append(text)
+    if given.write:
+        given.write.write_text("\n".join(page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The fewest agent-intervals that get work done in time when it varies: from the fluid plan to the real one.
+
+Every step judges a plan by its whole distribution of work (``deferrable_margin``), asks what one agent more or fewer
+is worth in every interval, and moves where a linear program says so; then agents are added, taken off and moved one
+by one. There are no random numbers in it and no clock: the same task gives the same plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from scipy import optimize, sparse
+
+from staffcast.contracts import InputError
+from staffcast.erlang._checks import FloatArray
+from staffcast.erlang.deferrable_lp import Task, crew_steps, fluid_plan
+from staffcast.erlang.deferrable_margin import Course, Lattice
+from staffcast.erlang.deferrable_polish import Judge, Look, fewer, mend, prune, scale_of, smooth
+
+__all__ = ["Found", "best_plan"]
+
+_SMALL = 60  # intervals up to which every plan nearby is tried
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """What :func:`best_plan` found: the plan, how it goes, and what it is measured against."""
+
+    agents: FloatArray
+    course: Course
+    lattice: Lattice
+    fluid: FloatArray
+    fractional: float
+
+
+def best_plan(task: Task, *, level: FloatArray, integer: bool, begin: FloatArray | None = None) -> Found:
+    """Fewest agent-intervals so that every day meets its level.
+
+    Parameters
+    ----------
+    task : Task
+    level : array (days + 1,)
+        Share that each day, and last the start, must have in time; not used for a mean.
+    integer : bool
+        Whole agents.
+    begin : array (n,), optional
+        A plan to start from instead of the fluid one.
+
+    Raises
+    ------
+    InputError
+        Nobody may be added where it would help.
+    """
+    fluid = fluid_plan(task)
+    small = task.n <= _SMALL
+    fine = Judge(task, Lattice(task, fluid), level)
+    # Long horizons are searched on a coarse lattice; the last word is the fine one's.
+    quick = fine if small else Judge(task, Lattice(task, fluid, bins=120, factors=3), level)
+    plan = _descend(quick, _begin(task, fluid) if begin is None else begin, rounds=12 if small else 6)
+    fractional = float(plan.sum())
+    if integer:
+        plan = prune(
+            quick, mend(quick, quick, _whole(task, plan), size=1.0), rounds=int(np.clip(4000 // task.n, 3, 30))
+        )
+        if small:
+            plan = fewer(quick, plan)
+        plan = smooth(quick, plan, rounds=12 if small else 2)
+    plan = mend(fine, quick, plan, size=1.0 if integer else 0.05)
+    course = fine.lattice.run(plan, details=True)
+    if fine.short(course).any():
+        _refuse(task, fine, course)
+    return Found(agents=plan, course=course, lattice=fine.lattice, fluid=fluid, fractional=fractional)
+
+
+def _begin(task: Task, fluid: FloatArray) -> FloatArray:
+    """A plan to start from: the fluid one for so much more work as heavy traffic asks for.
+
+    There the work waiting is exponential with mean variance ÷ (2·spare capacity), both per second (J. F. C. Kingman,
+    1962); it is to stay within what is done in the time a ticket is given, with the probability asked for.
+    """
+    rate = task.arrivals.sum() / task.clock_s[-1]
+    tail = np.log(1 / (1 - task.level)) if task.kind == "share" else 1.0
+    noise = (1 + task.handle_scv) / (rate * task.within_s) if rate > 0 else 0.0
+    common = task.rate_cv**2 * task.end_s / (int(task.day[-1]) + 1) / task.within_s
+    more = min((noise + common) * tail / 2, 0.2)
+    try:
+        return fluid_plan(replace(task, arrivals=(1 + more) * task.arrivals))
+    except InputError:
+        return fluid
+
+
+def _descend(judge: Judge, agents: FloatArray, rounds: int) -> FloatArray:
+    """Fractional plan by successive linear programs within a region that shrinks when they promise too much."""
+    region, best, look = 0.5, agents, judge.look(agents, _span(agents))
+    for _ in range(rounds):
+        while True:
+            trial, price = _linear_step(judge, best, look, region)
+            after = judge.course(trial)
+            gained = float(best.sum() - trial.sum() + 1.5 * price @ (judge.short(look.course) - judge.short(after)))
+            if gained > 1e-3 or region < 0.05:
+                break
+            region *= 0.4
+        if gained <= 1e-3:
+            break
+        best = trial
+        if gained < 2e-4 * best.sum():
+            break
+        region = min(region * 1.2, 1.0)
+        look = judge.look(best, _span(best))
+    return best
+
+
+def _span(agents: FloatArray) -> FloatArray:
+    """Change of the crew by which margins are measured."""
+    return np.maximum(0.5, 0.1 * agents)
+
+
+def _linear_step(judge: Judge, agents: FloatArray, look: Look, region: float) -> tuple[FloatArray, FloatArray]:
+    """Best plan nearby as the margins have it, and what a unit of each day's score costs in agents."""
+    task, n, days = judge.task, judge.task.n, len(judge.need)
+    size = region * np.maximum(1.0, 0.5 * agents)
+    loss = np.maximum(look.loss, look.gain)
+    scale = scale_of(loss)
+    gain, loss = look.gain / scale, loss / scale
+    gain[gain < 1e-4], loss[loss < 1e-4] = 0.0, 0.0
+    gap = (judge.need - look.course.score) / scale[:, 0]
+    real = task.day_weight > 0
+    # Variables: agents up, agents down, score that stays short, change of the crew from one interval to the next.
+    cover = sparse.hstack(
+        [sparse.csr_array(-gain), sparse.csr_array(loss), -sparse.eye_array(days), sparse.csr_array((days, n - 1))]
+    )
+    step, change = crew_steps(task), sparse.eye_array(n - 1)
+    none = sparse.csr_array((n - 1, days))
+    # What a day with time to spare loses grows with what is taken off it: not much of that at a time.
+    members = sparse.csr_array((np.ones(n), (task.day, np.arange(n))), shape=(days - 1, n))
+    spare = sparse.hstack([-members, members, sparse.csr_array((days - 1, days + n - 1))])
+    rows = [
+        sparse.csr_array(cover)[real], sparse.hstack([step, -step, none, -change]),
+        sparse.hstack([-step, step, none, -change]), spare,
+    ]  # fmt: skip
+    limits = [-gap[real], -(step @ agents), step @ agents, region * np.maximum(1.0, 0.06 * (members @ agents))]
+    # A day that would miss pays more than the dearest agent is worth.
+    early = 1e-5 * np.arange(n) / n
+    cost = np.concatenate([1 + early, -1 - early + 1e-4, np.full(days, 30.0), np.full(n - 1, 1e-3)])
+    bounds = np.zeros((len(cost), 2))
+    bounds[:n, 1] = np.clip(task.upper - agents, 0.0, size)
+    bounds[n : 2 * n, 1] = np.clip(agents - task.lower, 0.0, size)
+    bounds[2 * n :, 1] = np.inf
+    found = optimize.linprog(
+        cost, A_ub=sparse.vstack(rows).tocsr(), b_ub=np.concatenate(limits), bounds=bounds, method="highs"
+    )
+    price = np.zeros(days)
+    if found.status != 0:  # cannot be: shortage is allowed
+        return agents, price
+    price[real] = -np.asarray(found.ineqlin.marginals)[: int(real.sum())] / scale[real, 0]
+    moved = agents + found.x[:n] - found.x[n : 2 * n]
+    return np.clip(moved, task.lower, task.upper), np.maximum(price, 0.3 / scale[:, 0] * real)
+
+
+def _whole(task: Task, agents: FloatArray) -> FloatArray:
+    """Whole agents with nearly the same total up to every moment; among equals the earlier gets the odd one."""
+    plan, carry = np.floor(agents + 1e-9), 0.0
+    rest = agents - plan
+    # Nobody comes for so long only as a ticket may wait: odd ones are spread at least that finely.
+    even = np.append(True, (np.abs(np.diff(agents)) > 0.25) | (task.opened[1:] != task.opened[:-1]))
+    even[:: max(int(task.within_s / task.step_s / 2), 1)] = True
+    bounds = np.append(np.flatnonzero(even), task.n)
+    for a, b in pairwise(bounds):
+        carry += rest[a:b].sum()
+        odd = int(np.clip(np.floor(carry + 0.5), 0, b - a))
+        plan[a : a + odd] += 1
+        carry -= odd
+    return np.clip(plan, np.ceil(task.lower), np.floor(task.upper))
+
+
+def _refuse(task: Task, judge: Judge, course: Course) -> None:
+    short = judge.short(course)
+    day = int(np.argmax(short > 0))
+    where = "the tickets of the start" if day == len(short) - 1 else f"day {day}"
+    weight = task.day_weight[day]
+    figure = course.score[day] / weight
+    says = f"{figure:.1%} in time" if task.kind == "share" else f"{-figure:.4g} s waited on average"
+    raise InputError(
+        f"`maximum`: {where} gets to {says} with {course.agents.sum():.6g} agent-intervals, and more agents where they "
+        "are allowed hardly help, as arrivals and handle times vary; raise `maximum`, open longer, or allow more time "
+        "or a lower share in `target`"
+    )

@@ -1,0 +1,282 @@
+"""The rows of the requirement table of one queue: what the queueing engine found, with the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from staffcast.channels import QueueModel
+from staffcast.contracts import Target, format_duration, format_share
+from staffcast.erlang import (
+    Deferrable,
+    OverTime,
+    Staffing,
+    chance_met,
+    required_agents,
+    staff_deferrable,
+    staff_over_time,
+    transient_quantiles,
+)
+from staffcast.scenario import QueueRules
+
+__all__ = ["deferrable_rows", "live_rows"]
+
+FloatArray = npt.NDArray[np.float64]
+_PERCENTILES = {"frt_p50_s": 0.50, "frt_p90_s": 0.90, "frt_p95_s": 0.95, "frt_p99_s": 0.99}
+
+
+def live_rows(
+    rows: pd.DataFrame, worked: FloatArray, rules: QueueRules, model: QueueModel, *, minutes: int, uncertain: bool
+) -> pd.DataFrame:
+    """Rows of a queue whose customers wait for an answer: phone, live chat.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The queue's part of the demand table.
+    worked : array, shape (n,)
+        Tickets to be worked on per interval.
+    rules : QueueRules
+    model : QueueModel
+    minutes : int
+        Length of an interval.
+    uncertain : bool
+        Whether the rate's uncertainty is staffed for.
+    """
+    opened = rows["open"].to_numpy()
+    rate, aht = worked / (minutes / 60), rows["aht_s"].to_numpy()
+    cv = rows["rate_cv"].to_numpy() if uncertain else np.zeros(len(rows))
+    minimum = np.where(opened, rules.minimum, 0)
+    asked: dict[str, Any] = {"target": rules.frt, "band": rules.band, "first_reply_s": rules.first_reply_s}
+    crowd: dict[str, Any] = {"patience_s": rules.patience_s}
+    if model.name == "chat":
+        crowd |= {"concurrency": rules.concurrency, "aht_by_concurrency_s": rules.aht_by_concurrency_s}
+    if model.name == "erlang_x":
+        crowd |= {"redial": rules.redial}
+    day = pd.factorize(rows["ds"].dt.date)[0]
+    if model.over_time:
+        columns = _over_time(rate, aht, cv, day, opened, minimum, asked, rules, minutes)
+    else:
+        columns = _steady(
+            required_agents(arrivals_per_hour=rate, aht_s=aht, minimum=minimum, rate_cv=cv, **crowd, **asked), rules
+        )
+    chance = chance_met(
+        arrivals_per_hour=rate, aht_s=aht, agents=columns["agents"], target=rules.frt, rate_cv=cv, day=day,
+        first_reply_s=rules.first_reply_s, **{k: v for k, v in crowd.items() if k != "redial"},
+    )  # fmt: skip
+    columns["p_met"], columns["p_met_day"] = chance.interval, chance.day[day]
+    columns["erlang_c_agents"] = (
+        required_agents(arrivals_per_hour=rate, aht_s=aht, minimum=minimum, **asked).agents.astype(float)
+        if not model.erlang_c
+        else np.full(len(rows), np.nan)
+    )
+    return _table(rows, worked, columns, rules, model)
+
+
+def deferrable_rows(
+    rows: pd.DataFrame,
+    rules: QueueRules,
+    model: QueueModel,
+    *,
+    minutes: int,
+    uncertain: bool,
+    backlog: npt.ArrayLike = (),
+    spare_s: FloatArray | float = 0.0,
+) -> pd.DataFrame:
+    """Rows of a queue whose tickets have until a deadline: email, forms, conversations that may rest.
+
+    Parameters
+    ----------
+    rows, rules, model, minutes, uncertain
+        As in :func:`live_rows`.
+    backlog : array, shape (tickets,)
+        Ages of what is open at the start. [s]
+    spare_s : array, shape (n,)
+        Idle agent-seconds per interval of the live queue in whose gaps this work is done.
+    """
+    ages = np.asarray(backlog, dtype=float)
+    weight = rows["mean"].to_numpy()
+    aht = float(np.average(rows["aht_s"], weights=weight)) if weight.sum() > 0 else float(rows["aht_s"].mean())
+    cv = float(np.average(rows["rate_cv"], weights=weight)) if uncertain and weight.sum() > 0 else 0.0
+    # What comes last is due after the end, and would not be staffed for: the span goes on as it was a week before.
+    n = len(rows)
+    ahead = int(-(-rules.frt.seconds // 86_400) + 1) * 1440 // minutes
+    week = 7 * 1440 // minutes
+    more = n - min(n, week) + np.arange(ahead) % min(n, week)
+    longer = np.concatenate([np.arange(n), more])
+    days = pd.factorize(rows["ds"].dt.date)[0]
+    found = staff_deferrable(
+        arrivals=weight[longer], aht_s=aht, interval_s=60.0 * minutes, target=rules.frt,
+        opened=rows["open"].to_numpy()[longer], backlog=[(1.0, age) for age in ages.tolist()],
+        spare_s=np.broadcast_to(spare_s, (n,))[longer], band=rules.band, first_reply_s=rules.first_reply_s,
+        minimum=np.where(rows["open"], rules.minimum, 0)[longer], rate_cv=cv,
+        day=np.concatenate([days, days[-1] + 1 + np.arange(ahead) * minutes // 1440]), clock="calendar",
+    )  # fmt: skip
+    columns = {name: values[:n] for name, values in _by_deadline(found, aht, minutes, rules).items()}
+    return _table(rows, found.answered[:n], columns, rules, model)
+
+
+def _steady(found: Staffing, rules: QueueRules) -> dict[str, Any]:
+    """Each interval as a queue in balance."""
+    columns: dict[str, Any] = {
+        name: getattr(found, name)
+        for name in (
+            "agents", "binding", "load_erl", "occupancy", "band_gap", "service_level", "frt_mean_s", *_PERCENTILES,
+            "frt_agents", "occupancy_agents", "one_fewer",
+        )
+    }  # fmt: skip
+    columns["reason"] = [_reason(found, rules, i) for i in range(len(found.agents))]
+    return columns
+
+
+def _over_time(
+    rate: FloatArray, aht: FloatArray, cv: FloatArray, day: npt.NDArray[np.int64], opened: npt.NDArray[np.bool_],
+    minimum: npt.NDArray[np.int64], asked: Mapping[str, Any], rules: QueueRules, minutes: int,
+) -> dict[str, Any]:  # fmt: skip
+    """The queue followed from interval to interval; one uncertainty of the rate for all days."""
+    spread = float(np.average(cv, weights=rate)) if rate.sum() > 0 else 0.0
+    course: dict[str, Any] = {
+        "arrivals_per_hour": rate, "aht_s": aht, "interval_s": 60.0 * minutes, "patience_s": rules.patience_s,
+        "rate_cv": spread, "day": day,
+    }  # fmt: skip
+    found = staff_over_time(**course, **asked, minimum=minimum, opened=opened)
+    quantiles = transient_quantiles(list(_PERCENTILES.values()), agents=found.agents, **course)
+    gap = np.zeros(len(rate))
+    if rules.band is not None:
+        gap = np.where(found.agents > 0, np.maximum(rules.band.bottom - found.occupancy, 0.0), 0.0)
+        gap[gap < 1e-12] = 0.0
+    columns: dict[str, Any] = {
+        "agents": found.agents, "binding": found.binding, "load_erl": rate * aht / 3600, "occupancy": found.occupancy,
+        "band_gap": gap, "service_level": found.service_level, "frt_mean_s": found.frt_mean_s,
+        **{name: q + rules.first_reply_s for name, q in zip(_PERCENTILES, quantiles, strict=True)},
+        "frt_agents": found.frt_agents, "occupancy_agents": found.occupancy_agents,
+        "one_fewer": np.full(len(rate), np.nan),
+    }  # fmt: skip
+    columns["reason"] = [_reason_over_time(found, columns, rules, i, bool(opened[i])) for i in range(len(rate))]
+    return columns
+
+
+def _by_deadline(found: Deferrable, aht: float, minutes: int, rules: QueueRules) -> dict[str, Any]:
+    agents = found.agents
+    load = found.answered * aht / (60 * minutes)
+    own = np.maximum(found.answered * aht - found.used_spare_s, 0.0)
+    busy = np.divide(own, agents * 60.0 * minutes, out=np.zeros(len(load)), where=agents > 0)
+    nothing = np.full(len(load), np.nan)
+    bottom = rules.band.bottom if rules.band is not None else 0.0
+    columns: dict[str, Any] = {
+        "agents": agents, "binding": found.binding, "load_erl": load, "occupancy": np.minimum(busy, 1.0),
+        "band_gap": np.where(agents > 0, np.maximum(bottom - busy, 0.0), 0.0),
+        "service_level": found.frt_share, "frt_mean_s": found.frt_mean_s,
+        **dict.fromkeys(_PERCENTILES, nothing), "frt_agents": np.where(found.binding == "frt", agents, 0),
+        "occupancy_agents": np.zeros(len(load), dtype=np.int64), "one_fewer": nothing, "p_met": nothing,
+        "p_met_day": nothing, "erlang_c_agents": nothing,
+    }  # fmt: skip
+    columns["reason"] = [_reason_by_deadline(found, rules, minutes, i) for i in range(len(load))]
+    return columns
+
+
+def _table(
+    rows: pd.DataFrame, worked: FloatArray, columns: Mapping[str, Any], rules: QueueRules, model: QueueModel
+) -> pd.DataFrame:
+    agents = columns["agents"]
+    times = ("frt_mean_s", *_PERCENTILES)
+    return pd.DataFrame(
+        {
+            "unique_id": rows["unique_id"],
+            "ds": rows["ds"],
+            "open": rows["open"],
+            "mean": rows["mean"],
+            "worked": worked,
+            "aht_s": rows["aht_s"],
+            "load_erl": columns["load_erl"],
+            "agents": agents,
+            "rostered": [rules.shrinkage.rostered(int(n)) for n in agents],
+            "model": model.label,
+            "erlang_c_agents": columns["erlang_c_agents"],
+            "binding": columns["binding"],
+            "occupancy": np.where(agents > 0, columns["occupancy"], np.nan),
+            "band_gap": columns["band_gap"],
+            "service_level": columns["service_level"],
+            "p_met": columns["p_met"],
+            "p_met_day": columns["p_met_day"],
+            # Where a rate overloads the crew the wait has no bound; an empty cell says so better than "inf".
+            **{name: np.where(np.isfinite(columns[name]), columns[name], np.nan) for name in times},
+            "frt_agents": columns["frt_agents"],
+            "occupancy_agents": columns["occupancy_agents"],
+            "one_fewer": columns["one_fewer"],
+            "reason": [
+                "closed" if text == "no demand" and not opened else text
+                for text, opened in zip(columns["reason"], rows["open"], strict=True)
+            ],
+        }
+    )
+
+
+def _reason(found: Staffing, rules: QueueRules, i: int) -> str:
+    """Why this number, in a sentence a planner can check."""
+    agents, binding = int(found.agents[i]), str(found.binding[i])
+    if binding == "none":
+        return "no demand"
+    if binding == "minimum":
+        return f"minimum of {agents}; demand alone asks for {max(found.frt_agents[i], found.occupancy_agents[i])}"
+    if binding == "occupancy":
+        top = rules.band.top if rules.band is not None else 1.0
+        return (
+            f"{agents - 1} would be {format_share(found.one_fewer[i], 1)} occupied, above {format_share(top)}; "
+            f"FRT alone asks for {found.frt_agents[i]}"
+        )
+    now, fewer = _figure(rules.frt, found, i), _fewer(rules.frt, found.one_fewer[i])
+    return f"{rules.frt}: {now} with {agents}, {fewer} with {agents - 1}" + _below(found.band_gap[i], rules)
+
+
+def _reason_over_time(found: OverTime, columns: Mapping[str, Any], rules: QueueRules, i: int, opened: bool) -> str:
+    agents, binding = int(found.agents[i]), str(found.binding[i])
+    if binding == "none":
+        return "no demand" if opened else "closed"
+    if binding == "minimum":
+        return f"minimum of {agents}; demand alone asks for {max(found.frt_agents[i], found.occupancy_agents[i])}"
+    if binding == "occupancy":
+        top = rules.band.top if rules.band is not None else 1.0
+        return f"{agents - 1} would be occupied above {format_share(top)}; FRT alone asks for {found.frt_agents[i]}"
+    if rules.frt.kind == "mean":
+        now = format_duration(float(found.frt_mean_s[i]))
+    else:
+        now = format_share(float(found.service_level[i]), 1)
+    text = f"{rules.frt}: {now} with {agents} for those who come in this interval, too little with {agents - 1}"
+    return text + _below(float(columns["band_gap"][i]), rules)
+
+
+def _reason_by_deadline(found: Deferrable, rules: QueueRules, minutes: int, i: int) -> str:
+    agents, binding = int(found.agents[i]), str(found.binding[i])
+    waiting = f"{found.backlog[i]:.0f} left waiting at its end"
+    gaps = found.used_spare_s[i] / (60 * minutes)
+    helped = f"; {gaps:.1f} agents' worth in the gaps of {rules.in_gaps_of}" if gaps > 0.05 else ""
+    if binding == "none" or agents == 0:
+        return "no demand" if found.backlog[i] < 0.5 and not helped else f"nothing falls due yet, {waiting}{helped}"
+    if binding == "minimum":
+        return f"minimum of {agents}; {waiting}{helped}"
+    return f"{agents} answer {found.answered[i]:.1f}, so that {rules.frt} is kept; {waiting}{helped}"
+
+
+def _below(gap: float, rules: QueueRules) -> str:
+    if gap > 0 and rules.band is not None:
+        return f"; {100 * gap:.1f} points below the band {rules.band}"
+    return ""
+
+
+def _figure(target: Target, found: Staffing, i: int) -> str:
+    if target.kind == "share":
+        return format_share(found.service_level[i], 1)
+    if target.kind == "mean":
+        return format_duration(float(found.frt_mean_s[i]))
+    # The percentile asked for is in the table only if it is one of the usual ones.
+    name = next((name for name, level in _PERCENTILES.items() if level == target.level), None)
+    return format_duration(float(getattr(found, name)[i])) if name is not None else "met"
+
+
+def _fewer(target: Target, figure: float) -> str:
+    return format_share(figure, 1) if target.kind == "share" else format_duration(float(figure))

@@ -1,0 +1,157 @@
+"""How one value of a scenario is read and checked, whether from TOML or from a flag."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from itertools import pairwise
+
+import pandas as pd
+
+from staffcast.contracts import INTERVAL_MINUTES, Calendar, bad_value, parse_duration_s
+
+__all__ = [
+    "above_zero",
+    "columns",
+    "country",
+    "dates",
+    "flag",
+    "horizon",
+    "hours",
+    "instant",
+    "interval",
+    "name",
+    "names",
+    "one_of",
+    "rising_times",
+    "whole",
+]
+
+
+def above_zero(parameter: str, value: object) -> float:
+    """Duration above 0, in seconds."""
+    seconds = parse_duration_s(value, parameter=parameter)
+    if not seconds > 0:
+        raise bad_value(parameter, value, "a duration above 0 s")
+    return seconds
+
+
+def rising_times(parameter: str, value: object) -> tuple[float, ...]:
+    """Durations that do not fall, in seconds."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, (list, tuple)) or not value:
+        raise bad_value(parameter, value, 'handle times with 1, 2, … conversations in hand: ["6m", "8m", "11m"]')
+    times = tuple(above_zero(parameter, each) for each in value)
+    if any(later < earlier for earlier, later in pairwise(times)):
+        raise bad_value(
+            parameter, list(value), "non-decreasing", "a conversation is not done sooner because there are more of them"
+        )
+    return times
+
+
+def name(parameter: str, value: object) -> str:
+    """Name of a queue."""
+    if not isinstance(value, str) or not value:
+        raise bad_value(parameter, value, "the name of a queue")
+    return value
+
+
+def interval(value: object) -> int:
+    """Length of an interval, in minutes."""
+    minutes = parse_duration_s(value, parameter="interval") / 60
+    if minutes not in INTERVAL_MINUTES:
+        raise bad_value("interval", value, '"15m", "30m" or "60m"')
+    return int(minutes)
+
+
+def horizon(value: object) -> str:
+    """How far to plan, as written."""
+    days = parse_duration_s(value, parameter="horizon") / 86400
+    if not 1 <= days <= 366:
+        raise bad_value("horizon", value, "from 1 to 366 days")
+    return str(value)
+
+
+def hours(value: object) -> dict[str, str] | None:
+    """Opening hours per day; None to learn them."""
+    if value == "auto":
+        return None
+    if value == "always":
+        return {"mon-sun": "00:00-24:00"}
+    if not isinstance(value, dict):
+        raise bad_value("hours", value, '"auto", "always" or a table like { mon-fri = "08:00-18:00" }')
+    Calendar.parse("UTC", value)  # the zone is known later; what is wrong with the hours themselves is said now
+    return {str(k): v for k, v in value.items()}
+
+
+def country(value: object) -> str | None:
+    """Country of the holidays, with its region if given."""
+    if value == "none":
+        return None
+    if not isinstance(value, str) or not value:
+        raise bad_value("holidays", value, 'a country such as "DE" or "BR", or with its region "DE-BY"')
+    return value
+
+
+def dates(parameter: str, value: object) -> tuple[dt.date, ...]:
+    """Days."""
+    legal = 'days: ["2026-12-24", "2026-12-31"]'
+    if not isinstance(value, (list, tuple)):
+        raise bad_value(parameter, value, legal)
+    try:
+        return tuple(v if type(v) is dt.date else dt.date.fromisoformat(str(v)) for v in value)
+    except ValueError:
+        raise bad_value(parameter, value, legal) from None
+
+
+def names(parameter: str, value: object) -> tuple[str, ...]:
+    """Several names."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise bad_value(parameter, value, 'names: "a, b" or ["a", "b"]')
+
+
+def columns(value: object) -> dict[str, str]:
+    """Canonical name to the log's."""
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise bad_value("columns", value, 'a table like { created_at = "Created time" }')
+    return dict(value)
+
+
+def flag(parameter: str, value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise bad_value(parameter, value, "true or false")
+    return value
+
+
+def whole(parameter: str, value: object, low: int, high: int) -> int:
+    """Whole number in a range."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise bad_value(parameter, value, f"a whole number from {low} to {high}")
+    return value
+
+
+def one_of(parameter: str, value: object, legal: tuple[str, ...]) -> str:
+    """One of several words."""
+    if value not in legal:
+        raise bad_value(parameter, value, " or ".join(f'"{v}"' for v in legal))
+    return str(value)
+
+
+def instant(parameter: str, given: object) -> pd.Timestamp:
+    """Date or time."""
+    value = given
+    # ISO only: 1.4.2025 would be read as 4 January by some and 1 April by others.
+    if isinstance(value, str) and not re.match(r"\s*\d{4}-\d\d-\d\d", value):
+        value = None
+    try:
+        instant = pd.Timestamp(value) if isinstance(value, (str, dt.date)) else pd.NaT
+    except (ValueError, TypeError):
+        instant = pd.NaT
+    if not isinstance(instant, pd.Timestamp):
+        raise bad_value(parameter, given, "a date or time like 2026-03-01 or 2026-03-01T09:00")
+    return instant
