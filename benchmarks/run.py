@@ -18,11 +18,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from parts import accuracy, overtime, peers, scale, smallest
+from parts import accuracy, chats, overtime, peers, scale, smallest, uncertain
 from parts.common import Options
 
 # A further part is one more module with TITLE and measure(options), and one more entry here.
-PARTS = {"accuracy": accuracy, "smallest": smallest, "scale": scale, "overtime": overtime, "peers": peers}
+PARTS = {
+    "accuracy": accuracy, "smallest": smallest, "scale": scale, "overtime": overtime, "uncertain": uncertain,
+    "chats": chats, "peers": peers,
+}  # fmt: skip
 
 
 def heading() -> str:

@@ -253,16 +253,25 @@ def backtest(
 @main.command()
 @click.argument("demand", type=click.Path())
 @options(STAFF, REREAD)
+@common
 @output_options
 @click.pass_context
-def staff(ctx: click.Context, demand: str, scenario_file: str | None, output: str | None, as_json: bool) -> None:
+def staff(
+    ctx: click.Context, demand: str, scenario_file: str | None, processes: int, quiet: bool, output: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Turn a DEMAND table into the agents needed in every interval, with the reason for each number."""
+    from staffcast.report import model_notes
     from staffcast.staffing import read_demand
     from staffcast.staffing import staff as run
 
     scenario = scenario_of(ctx, scenario_file)
-    table = run(read_demand(demand, scenario), scenario)
+    read = read_demand(demand, scenario)
+    table = run(read, scenario, processes=processes)
     _deliver(table, "requirement", output, as_json, title="Agents needed")
+    if not (as_json or quiet):
+        for note in model_notes(read, table, scenario):
+            click.echo(f"• {note}", err=True)
 
 
 @main.command()

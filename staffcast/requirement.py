@@ -209,8 +209,8 @@ def _table(
             "occupancy_agents": columns["occupancy_agents"],
             "one_fewer": columns["one_fewer"],
             "reason": [
-                "closed" if text == "no demand" and not opened else text
-                for text, opened in zip(columns["reason"], rows["open"], strict=True)
+                text if opened or n > 0 else "closed"
+                for text, opened, n in zip(columns["reason"], rows["open"], agents, strict=True)
             ],
         }
     )

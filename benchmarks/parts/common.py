@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Options", "cpu_s", "figure", "table", "time_in_turn"]
+__all__ = ["Options", "cpu_s", "figure", "prose", "table", "time_in_turn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,11 @@ def time_in_turn(
             took[name].append(run())
             used[name] += time.perf_counter() - start
     return {name: median(each[1:]) for name, each in took.items()}
+
+
+def prose(*paragraphs: str) -> str:
+    """Paragraphs of at most 116 characters a line."""
+    return "\n\n".join(textwrap.fill(" ".join(each.split()), 116, break_on_hyphens=False) for each in paragraphs)
 
 
 def figure(value: float) -> str:

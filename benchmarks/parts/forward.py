@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,7 @@ def in_time_by_hour(
     return shares, edge
 
 
+@lru_cache(maxsize=100)
 def _tagged(s: int, aht_h: float, patience_h: float, step: float) -> Floats:
     """Moves over ``step`` of a ticket by the number M in the system ahead of it; the last state is answered.
 

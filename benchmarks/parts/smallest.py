@@ -99,7 +99,7 @@ def measure(options: Options) -> str:
         "band and a minimum, each against a plain search from one agent on by the recursion. *Tie*: the target or the\n"
         "band is exactly what some number of agents gives; that number is then enough.\n\n"
         + table(["target", "cases", "wrong", "the first"], rows)
-        + "\n\nThe other models, 0.05 to 40 erlang (Erlang X to 15), all kinds of target, with and without a band, against\n"
-        "a plain search from one agent on over the weights of all states of the chain in double precision.\n\n"
+        + "\n\nThe other models, 0.05 to 40 erlang (Erlang X to 15), all kinds of target, with and without a band,\n"
+        "against a plain search from one agent on over the weights of all states of the chain in double precision.\n\n"
         + table(["model", "cases", "wrong", "the first"], others)
     )

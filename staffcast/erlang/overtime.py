@@ -243,9 +243,10 @@ def _stationary(
     """Fewest agents by Erlang C or Erlang A for each load."""
     aht = 1 / setting.finish
     if setting.theta == 0:
-        return required_agents(
+        steady = required_agents(
             arrivals_per_hour=loads / aht * 3600, aht_s=aht, target=target, first_reply_s=first_reply_s, rate_cv=rate_cv
-        ).frt_agents
+        )
+        return steady.frt_agents.astype(np.int64)
     found, guess = np.zeros(len(loads), dtype=np.int64), 1.0
     for i, load in enumerate(loads.tolist()):
         found[i] = rest.fewest(load * setting.factors, float(aht[i]), int(load * guess) + 1)

@@ -13,6 +13,7 @@ each checked with the forward equations:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -29,6 +30,7 @@ _HOLDS = 1e-5  # on the safe side of what the search's own accuracy leaves open
 _SAME = 1e-8  # two distributions this close (L1) have the same future
 _HOPE = 2.0  # relief where one agent fewer is there: hardly ever this many times what it is with all of them
 _BACK = 4  # intervals before a change from which another shift is tried
+_FADE = 0.3  # relief fades at no less than this share of the rate at which agents finish
 _ROUNDS = 20
 
 
@@ -42,6 +44,7 @@ class Search:
         """``reach``: how many later intervals' staff the figure of one depends on."""
         self._course, self._gap, self._reach = course, gap, reach
         self._closed, self._start = list(closed), start
+        self._fades = math.exp(-_FADE * course.setting.interval_s * float(course.setting.finish.min()))
         self._least = [0 if shut else low for low, shut in zip(least, closed, strict=True)]
         self.staff = [0 if shut else max(low, want) for low, want, shut in zip(least, guess, closed, strict=True)]
         self.stretches: list[Stretch] = []
@@ -207,6 +210,9 @@ class Search:
 
     def _shifted(self, i: int) -> bool:
         """One agent more in interval ``i``, if two or more can go after it."""
+        seed = self._gaps[i] - self._fewer[i]  # about what one agent more is worth here
+        if seed >= 0 and self._could_go(i + 1, 0, seed, self._fades) < 2:
+            return False
         kept = list(self.staff)
         self.staff[i] += 1
         found = {i: self._course.move(i, self._state(i), self.staff[i])}

@@ -27,6 +27,7 @@ __all__ = ["Fate", "Phase", "Tagged"]
 _MOST_LOG = 600.0  # beyond it the scales of the convolution leave the range of doubles
 _MOST_KEPT = 4_000_000  # numbers remembered before the memory is emptied
 _MOST_KERNELS = 1000
+_NEGLIGIBLE = -45.0  # logarithm of a chance
 
 Moments = tuple[float, ...]
 
@@ -145,7 +146,11 @@ class Tagged:
         if drain == 0:
             found = np.zeros((len(within), size))
         elif self._theta == 0:
-            found = special.gammainc(ahead + 1, drain * np.maximum(time, 0.0))
+            # Nobody gets past more than the drain answers in the time, but for a chance below 1e-20.
+            most = drain * max(*within, 0.0)
+            some = ahead[: int(most + 10 * np.sqrt(most) + 40)] if most < np.inf else ahead
+            found = np.zeros((len(within), size))
+            found[:, : len(some)] = special.gammainc(some + 1, drain * np.maximum(time, 0.0))
         else:
             at_all = drain / (drain + (ahead + 1) * self._theta)
             gone = -np.expm1(-self._theta * np.maximum(time, 0.0))
@@ -172,7 +177,8 @@ class Tagged:
         found = np.empty_like(later)
         for row, steps, stay, each in zip(found, kernel.steps, kernel.stay, later, strict=True):
             with np.errstate(divide="ignore"):
-                log = np.where(gap >= 0, np.log(steps)[np.maximum(gap, 0)], -np.inf)
+                far = np.log(np.concatenate([steps, np.zeros(size - len(steps))]))
+            log = np.where(gap >= 0, far[np.maximum(gap, 0)], -np.inf)
             row[:] = np.exp(log + kernel.scale[:, None] - kernel.scale[None, :] + stay[None, :]) @ each
         return found
 
@@ -188,7 +194,10 @@ class Tagged:
         mean = base * (-np.expm1(-theta * time) / theta if theta > 0 else time)
         # scale[q] = Π_{k ≤ q} (D + k·theta) ÷ (D + theta)
         scale = np.concatenate([[0.0], np.cumsum(np.log1p(theta / base * (ahead[1:] - 1)))])
-        steps = np.exp(special.xlogy(ahead, mean) - mean - special.gammaln(ahead + 1))
+        log = special.xlogy(ahead, mean) - mean - special.gammaln(ahead + 1)
+        # What is too far to go in the time, also at the highest pace, need not be added up.
+        counts = (log + (scale[-1] - scale[::-1]) > _NEGLIGIBLE).any(axis=0)
+        steps = np.exp(log[:, : size - int(np.argmax(counts[::-1]))])
         found = _Kernel(scale, mean - base * time - theta * time * ahead, steps)
         self._kernels[key] = found
         return found

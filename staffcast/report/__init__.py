@@ -1,7 +1,7 @@
 """What people look at: tables on a terminal, plots, one HTML file, CSV and JSON."""
 
 from staffcast.report.html import render
-from staffcast.report.summary import headline, levers, summarise
+from staffcast.report.summary import headline, levers, model_notes, summarise
 from staffcast.report.terminal import SCHEMA_VERSION, as_json, print_frame, print_plan
 from staffcast.report.write import plan_body, write_plan
 
@@ -10,6 +10,7 @@ __all__ = [
     "as_json",
     "headline",
     "levers",
+    "model_notes",
     "plan_body",
     "print_frame",
     "print_plan",

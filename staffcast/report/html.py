@@ -99,7 +99,7 @@ def render(plan: Plan, *, source: str) -> str:
         people=table(summary, _PEOPLE),
         holds=table(summary, _HOLDS),
         levers=levers(plan, summary),
-        models=model_notes(plan, summary),
+        models=model_notes(plan.demand, plan.requirement, plan.scenario),
         queues=[_queue(plan, queue, counts[:, k, :]) for k, queue in enumerate(plan.demand.queues)],
         kpi=None if plan.kpi is None else table(plan.kpi, _KPI),
         team=None if plan.utilization is None else table(plan.utilization.iloc[-1:], _utilization_columns(plan)),

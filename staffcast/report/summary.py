@@ -11,6 +11,7 @@ from staffcast.contracts import format_duration, format_share
 from staffcast.forecast import Demand
 from staffcast.levers import QueueLevers, queue_levers
 from staffcast.plan import Plan
+from staffcast.scenario import Scenario
 from staffcast.staffing import pooling_gain, usual_handle_time
 
 __all__ = [
@@ -163,23 +164,22 @@ def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
     return out
 
 
-def model_notes(plan: Plan, summary: pd.DataFrame) -> list[str]:
+def model_notes(demand: Demand, requirement: pd.DataFrame, scenario: Scenario) -> list[str]:
     """Which queueing model staffed each queue and why, and what plain Erlang C makes of it; a sentence each."""
+    hours = demand.minutes / 60 / _weeks(demand)
     out = []
-    for row in summary.to_dict("records"):
-        queue = row["unique_id"]
-        rows = plan.demand.of(queue)
-        model = model_of(plan.scenario.for_queue(queue), minutes=plan.demand.minutes, aht_s=usual_handle_time(rows))
+    for queue in demand.queues:
+        table = requirement[requirement["unique_id"] == queue]
+        rules = scenario.for_queue(queue)
+        model = model_of(rules, minutes=demand.minutes, aht_s=usual_handle_time(demand.of(queue)))
         names = {"deferrable": "a plan by deadline", "chat": "the chat model"}
-        name = names.get(model.name, f"Erlang {model.name[-1].upper()}") + (
-            " over time" if model.over_time and model.name != "deferrable" else ""
-        )
+        name = names.get(model.name, f"Erlang {model.name[-1].upper()}" + (" over time" if model.over_time else ""))
         if model.erlang_c:
             plain = f"Plain Erlang C does not apply: {model.erlang_c}."
         else:
             plain = (
-                f"Plain Erlang C at the forecast's mean would say {row['erlang_c_hours_per_week']:,.0f} hours a week "
-                f"instead of {row['agent_hours_per_week']:,.0f}."
+                f"Plain Erlang C at the forecast's mean would say {table['erlang_c_agents'].sum() * hours:,.0f} hours a "
+                f"week instead of {table['agents'].sum() * hours:,.0f}."
             )
         out.append(f"{queue} is staffed by {name}: {model.why}. {plain}")
     return out

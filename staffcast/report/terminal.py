@@ -62,7 +62,7 @@ def _console(stream: TextIO) -> Console:
 _KEY_COLUMNS = {
     "series": ("unique_id", "ds", "y", "aht_s", "open"),
     "demand": ("unique_id", "ds", "mean", "carried", "q05", "q50", "q95", "aht_s"),
-    "requirement": ("unique_id", "ds", "worked", "agents", "model", "binding", "occupancy", "service_level"),
+    "requirement": ("unique_id", "ds", "worked", "agents", "erlang_c_agents", "model", "binding", "occupancy", "service_level"),
     "outcome": ("unique_id", "ds", "agents", "arrivals", "service_level", "frt_p50_s", "frt_p90_s", "queue_end"),
     "backtest": ("unique_id", "model", "origin", "horizon", "wape", "wape_day", "bias", "coverage_80"),
     "kpi": (
@@ -71,7 +71,14 @@ _KEY_COLUMNS = {
         "paid_h", "available_h", "handling_h", "shrinkage", "utilization", "occupancy",
     ),
 }  # fmt: skip
-_HEADINGS = {"unique_id": "queue", "ds": "from", "y": "tickets", "frt_within": "in time", "queue_end": "waiting"}
+_HEADINGS = {
+    "unique_id": "queue",
+    "ds": "from",
+    "y": "tickets",
+    "frt_within": "in time",
+    "queue_end": "waiting",
+    "erlang_c_agents": "Erlang C",
+}
 
 
 def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = "") -> None:
@@ -165,7 +172,7 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
             table.add_row(Text(str(row["unique_id"])), *(show(row) for _, show in columns))
         console.print(table)
         console.print()
-    for lever in (*levers(plan, summary), *model_notes(plan, summary)):
+    for lever in (*levers(plan, summary), *model_notes(plan.demand, plan.requirement, plan.scenario)):
         console.print(f"• {escape(lever)}", highlight=False, soft_wrap=True)
     console.print()
     for queue in plan.demand.queues:

@@ -89,7 +89,7 @@ def simulated_waits(plan, arrivals, aht, step, rng, scv=1.0, waiting=0, factor=1
         busy = hand[:crew]
         ends = min((left[k] for k in busy), default=np.inf)
         at, what, which = events[0] if events else (np.inf, 2, 0)
-        if now + ends <= at:
+        if busy and now + ends <= at:
             at = now + ends
             left[busy] -= ends
             hand = [k for k in hand if left[k] > 1e-9]
