@@ -20,7 +20,7 @@ Several classes, queues, distributions
 Behind the door
     ``formulas``, ``kernels``  Erlang B and C, the wait in M/M/c
     ``system``, ``choice``     arguments checked, the model chosen, the queue with a given crew
-    ``queues``, ``patience``, ``finite``  those who find nobody free: wait, give up (Erlang A), are turned away (M/M/c/K)
+    ``queues``, ``patience``, ``finite``  who finds nobody free: waits, gives up (Erlang A), is turned away (M/M/c/K)
     ``chat``, ``leastloaded``, ``redial`` conversations side by side; Erlang X
     ``gamma``, ``measures``, ``mixture``  the same for a rate that is itself uncertain
     ``search``, ``start``      the smallest whole and the exact real number

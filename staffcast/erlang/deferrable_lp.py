@@ -308,10 +308,12 @@ def _due(task: Task, allowed: FloatArray) -> tuple[FloatArray, _Late, _Late]:
     start = ((task.waiting_due_s >= 0) & (task.waiting_due_s <= task.edges_s[1:, None] * (1 + _TIE))) @ task.waiting
     start_late = np.minimum(start, allowed[-1])
     due = by_day.sum(axis=1) + start - start_late
-    # The tickets of the start that are late already are in front of all others: the first in time needs them done.
-    in_time = due > np.minimum(by_day, allowed[:-1]).sum(axis=1) + _TIE
+    # First come first served: the first in time of those that come needs all of the start done, the first in time of
+    # the start those of it that are late already.
+    of_days = by_day.sum(axis=1) > np.minimum(by_day, allowed[:-1]).sum(axis=1) + _TIE
+    of_start = start > start_late + _TIE
     lost = task.waiting[task.waiting_due_s < 0].sum()
-    due += np.where(in_time, lost + start_late, 0.0)
+    due += np.where(of_days, start_late, 0.0) + np.where(of_days | of_start, lost, 0.0)
     return due, (by_whole, begun), (by_part, np.zeros(n))
 
 

@@ -184,7 +184,7 @@ def _best_move(judge: Judge, plan: FloatArray, look: Look, now: float) -> tuple[
     promise[:, plan - 1 < task.lower] = np.inf
     np.fill_diagonal(promise, np.inf)
     best: tuple[float, FloatArray] | None = None
-    for at in np.argsort(promise, axis=None, kind="stable")[:10]:
+    for at in np.argsort(promise, axis=None, kind="stable")[: max(10, 60 - task.n)]:
         to, fro = divmod(int(at), task.n)
         if not np.isfinite(promise[to, fro]):
             break

@@ -55,9 +55,10 @@ def transient_quantiles(
 
     Notes
     -----
-    Found by halving to one part in a million. Who finds i others waiting is answered after more than t with probability Q(i + 1, D·t), D all agents' pace; with
-    patience, given that he is answered at all, with the regularised incomplete beta function I(e^(−θt); D/θ + 1,
-    i + 1): a sum of i + 1 exponential times with rates D + θ, D + 2θ, …
+    Found by halving to one part in a million. Who finds i others waiting is answered after more than t with
+    probability Q(i + 1, D·t), D all agents' pace; with patience, given that he is answered at all, with the
+    regularised incomplete beta function I(e^(−θt); D/θ + 1, i + 1): a sum of i + 1 exponential times with rates D + θ,
+    D + 2θ, …
 
     Examples
     --------

@@ -23,6 +23,7 @@ from staffcast.erlang.transient_wait import Fate, Phase, Tagged
 __all__ = ["Course", "Setting", "Stretch", "figures"]
 
 _NODES = (2, 16)  # fewest and most moments of arrival per stretch of one rate
+_SHORT = 0.1  # handle times in which what the tickets find hardly changes
 _CROWDED = 24  # most moments of what becomes of them
 _GRANULE = 32  # sizes of the vectors over those ahead, so that few different ones are remembered
 
@@ -196,7 +197,7 @@ class Course:
         length = end / at.rates.shape[1]
         # Before the cut the next interval is beyond the target's time, after it is not: no panel straddles it.
         cut = max(end - at.within, 0.0)
-        extra = 0 if self._grade is QUICK else 1
+        fine = self._grade is not QUICK
         stretch.late = []
         for piece, (rate, begin) in enumerate(zip(at.rates[i].tolist(), stretch.begins, strict=True)):
             first, last = piece * length, end if piece + 1 == len(stretch.begins) else (piece + 1) * length
@@ -205,10 +206,11 @@ class Course:
                     continue
                 far = stop <= cut and self._grade is QUICK
                 width = (stop - start) * float(at.finish[i])
-                some = min(max(math.ceil(2 + width if far else 1.5 + 2.5 * width), _NODES[0]), _NODES[1]) + extra
+                some = min(max(math.ceil(2 + width if far else 1.5 + 2.5 * width), _NODES[0]), _NODES[1])
+                some += fine and width > _SHORT
                 many = 0
                 if stop == end:  # a layer as thin as the time between two answers: nodes crowd towards the end
-                    many = min(math.ceil(4 + math.sqrt(width * max(stretch.slots, 1)) / 2), _CROWDED) * (1 + extra)
+                    many = min(math.ceil(4 + math.sqrt(width * max(stretch.slots, 1)) / 2), _CROWDED) * (1 + fine)
                 times, moments, grid = _rule(some, many)
                 path = advance(
                     begin, self._flow(i, rate, stretch.slots), (start - first + times * (stop - start)).tolist()

@@ -178,8 +178,8 @@ def model_notes(demand: Demand, requirement: pd.DataFrame, scenario: Scenario) -
             plain = f"Plain Erlang C does not apply: {model.erlang_c}."
         else:
             plain = (
-                f"Plain Erlang C at the forecast's mean would say {table['erlang_c_agents'].sum() * hours:,.0f} hours a "
-                f"week instead of {table['agents'].sum() * hours:,.0f}."
+                f"Plain Erlang C at the forecast's mean would say {table['erlang_c_agents'].sum() * hours:,.0f} hours "
+                f"a week instead of {table['agents'].sum() * hours:,.0f}."
             )
         out.append(f"{queue} is staffed by {name}: {model.why}. {plain}")
     return out

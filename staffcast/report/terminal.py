@@ -62,7 +62,9 @@ def _console(stream: TextIO) -> Console:
 _KEY_COLUMNS = {
     "series": ("unique_id", "ds", "y", "aht_s", "open"),
     "demand": ("unique_id", "ds", "mean", "carried", "q05", "q50", "q95", "aht_s"),
-    "requirement": ("unique_id", "ds", "worked", "agents", "erlang_c_agents", "model", "binding", "occupancy", "service_level"),
+    "requirement": (
+        "unique_id", "ds", "worked", "agents", "erlang_c_agents", "model", "binding", "occupancy", "service_level",
+    ),
     "outcome": ("unique_id", "ds", "agents", "arrivals", "service_level", "frt_p50_s", "frt_p90_s", "queue_end"),
     "backtest": ("unique_id", "model", "origin", "horizon", "wape", "wape_day", "bias", "coverage_80"),
     "kpi": (

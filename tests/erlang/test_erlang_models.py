@@ -125,7 +125,7 @@ def test_patience_without_end_is_erlang_c(model):
         arrivals_per_hour=[60, 170, 300], aht_s=AHT, agents=12, target_s=20,
         patience_s=None if model == "erlang_c" else np.inf, model=model,
     )  # fmt: skip
-    for name in SHARES + ["asa_s", "mean_wait_s", "mean_queue"]:
+    for name in [*SHARES, "asa_s", "mean_wait_s", "mean_queue"]:
         assert getattr(endless, name) == pytest.approx(getattr(plain, name), rel=1e-12), name
 
 
@@ -151,7 +151,7 @@ def test_one_chat_at_a_time_is_erlang_c():
     for model in ("chat", "chat_lls"):
         one = performance(arrivals_per_hour=[100, 170], aht_s=AHT, agents=12, model=model)
         plain = performance(arrivals_per_hour=[100, 170], aht_s=AHT, agents=12)
-        for name in SHARES + ["asa_s", "mean_queue"]:
+        for name in [*SHARES, "asa_s", "mean_queue"]:
             assert getattr(one, name) == pytest.approx(getattr(plain, name), rel=1e-10), (model, name)
 
 
@@ -164,7 +164,8 @@ def test_erlang_c_divided_by_concurrency_misleads():
     alone = required_agents(arrivals_per_hour=rate, aht_s=300, target=target)
     slow = required_agents(arrivals_per_hour=rate, aht_s=620, target=target)
     assert np.ceil(alone.agents / 3) < chats.agents < alone.agents
-    third = performance(arrivals_per_hour=rate, aht_s=300, agents=np.ceil(alone.agents / 3), aht_by_concurrency_s=levels)
+    few = np.ceil(alone.agents / 3)
+    third = performance(arrivals_per_hour=rate, aht_s=300, agents=few, aht_by_concurrency_s=levels)
     assert third.service_level == 0  # overloaded
     assert np.ceil(slow.agents / 3) >= chats.agents
 
@@ -241,7 +242,7 @@ def test_minutes_for_seconds(kind):
     fast = performance(arrivals_per_hour=120, aht_s=AHT, agents=7, target_s=30, **kind)
     slow_kind = {k: v if k == "capacity" else np.asarray(v) * 60 for k, v in kind.items()}
     slow = performance(arrivals_per_hour=2, aht_s=60 * AHT, agents=7, target_s=1800, **slow_kind)
-    for name in SHARES + ["mean_queue"]:
+    for name in [*SHARES, "mean_queue"]:
         assert getattr(slow, name) == pytest.approx(getattr(fast, name), rel=1e-10), name
     for name in ("asa_s", "mean_wait_s"):
         assert getattr(slow, name) == pytest.approx(60 * getattr(fast, name), rel=1e-9), name
@@ -269,7 +270,8 @@ def test_smallest_crew_of_every_model(kind, text):
         rates = rates[:2]
     found = required_agents(arrivals_per_hour=rates, aht_s=AHT, target=target, band=Band(bottom=0.85, top=0.9), **kind)
     for crew, meets in ((found.frt_agents, True), (found.frt_agents - 1, False)):
-        there = performance(arrivals_per_hour=rates, aht_s=AHT, agents=np.maximum(crew, 0), target_s=target.seconds, **kind)
+        crowd = {"arrivals_per_hour": rates, "aht_s": AHT, "agents": np.maximum(crew, 0), **kind}
+        there = performance(**crowd, target_s=target.seconds)
         figure = {
             "share": there.miss_prob <= (1 - target.level) * (1 + 1e-9),
             "mean": there.asa_s <= target.seconds * (1 + 1e-9),
@@ -288,7 +290,7 @@ def test_smallest_crew_of_every_model(kind, text):
 
 @pytest.mark.parametrize("kind", KINDS[:6], ids=lambda k: ", ".join(k))
 def test_the_real_requirement_lies_just_below_the_whole_one(kind):
-    """``fractional`` gives a number in (whole − 1, whole], and one that is exactly met where real crews have meaning."""
+    """``fractional`` gives a number in (whole − 1, whole], exactly met where real crews have meaning."""
     target, rates = Target.parse("80% in 20s"), np.array([20.0, 90, 160, 333])
     if "capacity" in kind:
         rates = rates[:3]
@@ -423,5 +425,5 @@ def test_arrays_of_models_are_loops(seed):
         together = performance(**rows, **extra)
         for i in range(4):
             alone = performance(**{name: column[i] for name, column in rows.items()}, **extra)
-            for name in SHARES + ["asa_s", "mean_wait_s", "mean_queue"]:
+            for name in [*SHARES, "asa_s", "mean_wait_s", "mean_queue"]:
                 assert getattr(together, name)[i] == pytest.approx(getattr(alone, name), rel=1e-9, abs=1e-12), name

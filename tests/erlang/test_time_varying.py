@@ -100,7 +100,7 @@ def test_benchmark_day_by_the_approximations(method, hours, worst):
 
 def test_no_single_agent_can_go(best):
     """With one agent fewer in an hour that hour or another misses the target."""
-    for hour in (0, 8, 11, 13, 16, 20):
+    for hour in (8, 11, 14, 20):
         staff = best.agents.copy()
         staff[hour] -= 1
         assert transient_performance(agents=staff, target_s=600, **BENCHMARK).service_level.min() < 0.8
