@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from parts import accuracy, chats, overtime, peers, scale, smallest, uncertain
+from parts import accuracy, chats, deferrable, overtime, peers, scale, smallest, uncertain
 from parts.common import Options
 
 # A further part is one more module with TITLE and measure(options), and one more entry here.
 PARTS = {
     "accuracy": accuracy, "smallest": smallest, "scale": scale, "overtime": overtime, "uncertain": uncertain,
-    "chats": chats, "peers": peers,
+    "deferrable": deferrable, "chats": chats, "peers": peers,
 }  # fmt: skip
 
 

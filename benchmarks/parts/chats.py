@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,12 @@ HOURLY, AHTS, WITHIN_S, LEVEL = 200.0, (300.0, 380.0, 480.0), 60.0, 0.8
 def measure(options: Options) -> str:
     """The table of crews."""
     rng, target = np.random.default_rng(29), Target.share(LEVEL, within_s=WITHIN_S)
-    chats = {"arrivals_per_hour": HOURLY, "aht_s": AHTS[0], "concurrency": 3, "aht_by_concurrency_s": AHTS}
+    chats: dict[str, Any] = {
+        "arrivals_per_hour": HOURLY,
+        "aht_s": AHTS[0],
+        "concurrency": 3,
+        "aht_by_concurrency_s": AHTS,
+    }
     crews = {
         f"Erlang C with {aht:g} s, ÷ 3": math.ceil(
             int(required_agents(arrivals_per_hour=HOURLY, aht_s=aht, target=target).agents) / 3

@@ -21,7 +21,8 @@ def measure(options: Options) -> str:
     """The table of times."""
     rng = np.random.default_rng(20)
     target = Target.share(0.8, within_s=20)
-    candidates, elements = {}, {}
+    candidates: dict[str, Callable[[], float]] = {}
+    elements: dict[str, int] = {}
     for size in (1, 672, 100_000 if options.quick else 1_000_000):
         load = rng.permutation(np.linspace(1, 300, size)) if size > 1 else np.array([120.0])
         agents = np.ceil(load + np.sqrt(load))
@@ -53,7 +54,8 @@ def measure(options: Options) -> str:
     took = time_in_turn(candidates, 3 if options.quick else 9)
     rows = [(name, f"{1e6 * took[name]:,.1f}", figure(1e6 * took[name] / elements[name])) for name in candidates]
     note = (
-        "Elements are intervals of a vectorised call. A single figure costs a fixed tenth to a few milliseconds;\n"
-        "from some hundred elements on it is the time per element that counts.\n\n"
+        "Elements are intervals of a vectorised call. A single one costs a fixed tenth of a millisecond to a few;\n"
+        "from some hundred on it is the time per element that counts. Very large crews of the other models are one\n"
+        "element each.\n\n"
     )
     return note + table(["what", "µs a call", "µs an element"], rows)

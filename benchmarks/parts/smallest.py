@@ -89,10 +89,10 @@ def measure(options: Options) -> str:
         count, wrong, first = 20 if options.quick else 400, 0, ""
         for _ in range(count):
             need = a_need(rng, kind)
-            found, smallest = need.found(), need.smallest()
-            if found != smallest:
+            answer, smallest = need.found(), need.smallest()
+            if answer != smallest:
                 wrong += 1
-                first = first or f"{need}: {found}, not {smallest}"
+                first = first or f"{need}: {answer}, not {smallest}"
         others.append((kind, count, wrong, first or "–"))
     return (
         "Erlang C, 0.01 to 600 erlang, 20 s to an hour of handle time, 1 s to 40 minutes of wait, with and without a\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import special
@@ -60,7 +62,7 @@ def measure(options: Options) -> str:
     """Both tables."""
     rng = np.random.default_rng(23)
     strata, hours = (20, 10) if options.quick else (75, 25)
-    asked = {"arrivals_per_hour": HOURLY, "aht_s": AHT_S}
+    asked: dict[str, Any] = {"arrivals_per_hour": HOURLY, "aht_s": AHT_S}
     known = int(required_agents(**asked, target=TARGET).agents)
     wary = int(required_agents(**asked, target=TARGET, rate_cv=CV).agents)
     rows = []
@@ -75,32 +77,37 @@ def measure(options: Options) -> str:
     spells = prose(
         f"""100 erlang (1,200 tickets an hour of 300 s) with a rate of 10 % standard deviation, 80 % in {WITHIN_S:g} s.
         Shares are over tickets, of which busy spells and days have more.""",
-        f"""*In balance*: {2 * strata} spells of {hours} h (about {hours * 1200:,} tickets, the first fifth not counted),
-        each with its own rate from the gamma; spells above capacity are missed altogether, as in the theory. ± is the
-        standard error from spells as the unit, two per stratum of the rate. Spells just below capacity are too short to
-        come into balance and make the simulation a little better than the theory.""",
+        f"""*In balance*: {2 * strata} spells of {hours} h (about {hours * 1200:,} tickets, the first fifth not
+        counted), each with its own rate from the gamma; spells above capacity are missed altogether, as in the theory.
+        ± is the standard error from spells as the unit, two per stratum of the rate. Spells just below capacity are
+        too short to come into balance and make the simulation a little better than the theory.""",
     )
     in_spells = table(["staffed for", "agents", "in time, by the formula", "in time, simulated"], rows)
-    day = {"arrivals_per_hour": np.full(DAY_H, HOURLY), "aht_s": AHT_S, "interval_s": 3600.0, "rate_cv": CV}
+    day: dict[str, Any] = {
+        "arrivals_per_hour": np.full(DAY_H, HOURLY),
+        "aht_s": AHT_S,
+        "interval_s": 3600.0,
+        "rate_cv": CV,
+    }
     plan = staff_over_time(**day, target=TARGET).agents.tolist()
-    rows = []
+    of_days: list[tuple[object, ...]] = []
     plans = (
         ("known rate (Erlang C)", [known] * DAY_H), ("`rate_cv=0.1`, in balance", [wary] * DAY_H),
         ("`staff_over_time`, `rate_cv=0.1`", plan),
     )  # fmt: skip
     for name, crews in plans:
-        told = transient_performance(**day, agents=crews, target_s=WITHIN_S).service_level
+        levels = transient_performance(**day, agents=crews, target_s=WITHIN_S).service_level
         (mean, error), by_hour = over_days(rng, crews, strata)
-        rows.append((
+        of_days.append((
             name, "–".join(str(each) for each in sorted({min(crews), max(crews)})), sum(crews),
-            f"{100 * mean:.2f} ± {100 * error:.2f} %", f"{100 * told.mean():.2f} %",
-            f"{100 * by_hour.min():.1f} %", f"{100 * told.min():.1f} %",
+            f"{100 * mean:.2f} ± {100 * error:.2f} %", f"{100 * levels.mean():.2f} %",
+            f"{100 * by_hour.min():.1f} %", f"{100 * levels.min():.1f} %",
         ))  # fmt: skip
     days = prose(
-        f"""*Days*: the rate is drawn once for a day of {DAY_H} h that starts empty, {2 * strata} days; an overloaded day
-        then stays finite, and the crew needed is smaller than in balance. The package's figures are those of
+        f"""*Days*: the rate is drawn once for a day of {DAY_H} h that starts empty, {2 * strata} days; an overloaded
+        day then stays finite, and the crew needed is smaller than in balance. The package's figures are those of
         `transient_performance` for the same plan."""
     )
     head = ["staffed for", "agents", "agent-hours", "in time, simulated", "by the package", "worst hour, simulated",
             "by the package"]  # fmt: skip
-    return "\n\n".join([spells, in_spells, days, table(head, rows)])
+    return "\n\n".join([spells, in_spells, days, table(head, of_days)])

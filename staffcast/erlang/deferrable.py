@@ -83,9 +83,10 @@ class Deferrable:
     backlog_service_level : float
         Share in time of the opening backlog; 1 without one.
     fluid_agent_intervals : float
-        What would do if everything came and went evenly: no plan needs fewer.
+        What would do if everything came and went evenly: the linear program's bound.
     margin_agent_intervals : float
-        What chance, and people being whole, add to that.
+        What chance, and people being whole, add to that. A hair below 0 is possible where few tickets come: a response
+        needs a ticket opened, not worked off.
     used_spare_s : array
         Mean spare time used. [s]
     status : PlanStatus

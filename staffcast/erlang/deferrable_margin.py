@@ -12,6 +12,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,20 +144,30 @@ class Lattice:
         people = agents + self.task.spare_s / self.task.step_s
         return self.task.aht_s * (1 + self.task.handle_scv) / 2 * np.maximum(people - 1, 0.0)
 
-    def waits(self, agents: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Curve from work done (from the start on) to the clock at which it is reached: two arrays for ``interp``."""
-        done = _summed(self.capacity(agents))
-        clock = self.task.clock_s
-        # Where nobody works the curve is flat: work that stands there is reached when the next one begins. Past the
-        # horizon work goes on at the pace at which it came.
+    def opening(self, agents: FloatArray) -> Callable[[FloatArray, float], FloatArray]:
+        """Clock at which tickets are opened, from what is to be done from the start on until they are all that is left.
+
+        The second argument is what could be done by the time they come. Past the horizon work goes on at the pace at
+        which it came.
+        """
+        task, done, hand = self.task, _summed(self.capacity(agents)), np.append(self._in_hand(agents), 0.0)
+        clock = task.clock_s
+        # Where nobody works the curve is flat: work that stands there is reached when the next one begins.
         first = np.flatnonzero(np.append(True, np.diff(done) > 0))
         last = np.append(first[1:] - 1, len(done) - 1)
         place = done[first]
-        x = np.column_stack([place - 1e-9 * self.task.aht_s, place]).ravel()
+        x = np.column_stack([place - 1e-9 * task.aht_s, place]).ravel()
         y = np.column_stack([clock[first], clock[last]]).ravel()
-        beyond = 1e3 * (self.task.aht_s * self.task.arrived[-1] + done[-1] + 1.0)
-        pace = self.task.aht_s * self.task.arrivals.sum() / max(clock[-1], 1e-9)
-        return np.append(x, done[-1] + beyond), np.append(y, clock[-1] + beyond / max(pace, 1e-9))
+        beyond = 1e3 * (task.aht_s * task.arrived[-1] + done[-1] + 1.0)
+        pace = task.aht_s * task.arrivals.sum() / max(clock[-1], 1e-9)
+        x, y = np.append(x, done[-1] + beyond), np.append(y, clock[-1] + beyond / max(pace, 1e-9))
+
+        def at(work: FloatArray, floor: float) -> FloatArray:
+            crew = np.searchsorted(done, work, side="right") - 1
+            # The others of the crew then there still have theirs in hand.
+            return np.asarray(np.interp(np.maximum(work - hand[np.minimum(crew, task.n)], floor), x, y))
+
+        return at
 
     # --- forward
 
@@ -178,7 +189,7 @@ class Lattice:
         rate = np.repeat(task.arrivals / m, m)
         judged = np.isfinite(self.due_s)
         counted = rate * judged if share else rate
-        curve = self.waits(agents) if details or not share else None
+        opened = self.opening(agents) if details or not share else None
         clock_at = task.on_clock(self.at_s)
         done_at = np.interp(self.at_s, task.edges_s, _summed(self.capacity(agents)))
         mass = (self.weights * self.factors)[:, None]  # busy days have more tickets
@@ -203,8 +214,9 @@ class Lattice:
                 found = (mass * p).sum(axis=0) / 2
                 found[:came] += (mass * before).sum(axis=0) / 2
                 hit[s] = mass_below(found, room[s]) if judged[s] else 0.0
-                if curve is not None:
-                    wait = np.maximum(np.interp(done_at[s] + bin_s * np.arange(len(found)), *curve) - clock_at[s], 0.0)
+                if opened is not None:
+                    place = done_at[s] + bin_s * np.arange(len(found))
+                    wait = np.maximum(opened(place, done_at[s]) - clock_at[s], 0.0)
                     waited[s] = found @ wait
                 if moves is not None and judged[s]:
                     nearby[0, s] = mass_below(found, room[s] + moves[j]) - hit[s]

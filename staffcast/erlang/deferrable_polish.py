@@ -17,6 +17,7 @@ __all__ = ["Judge", "Look", "fewer", "mend", "prune", "smooth"]
 BoolArray = npt.NDArray[np.bool_]
 
 _CLOSE = 1e-6  # of a day's tickets: met
+_TINY = 8  # intervals up to which all moves are tried
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -175,28 +176,31 @@ def _one_fewer(judge: Judge, agents: FloatArray) -> FloatArray | None:
 
 
 def _best_move(judge: Judge, plan: FloatArray, look: Look, now: float) -> tuple[float, FloatArray] | None:
-    """Of the moves of one agent that promise most, the one that really helps most."""
+    """Of the moves of one agent that promise most, the one that really helps most; of two where none does."""
     task = judge.task
     gap = (judge.need - look.course.score)[:, None, None]
-    left = np.maximum(gap - look.gain[:, :, None] + look.loss[:, None, :], 0.0)
-    promise = (left / scale_of(look.loss)[:, :, None])[task.day_weight > 0].sum(axis=0)
-    promise[plan + 1 > task.upper, :] = np.inf
-    promise[:, plan - 1 < task.lower] = np.inf
-    np.fill_diagonal(promise, np.inf)
-    best: tuple[float, FloatArray] | None = None
-    for at in np.argsort(promise, axis=None, kind="stable")[: max(10, 60 - task.n)]:
-        to, fro = divmod(int(at), task.n)
-        if not np.isfinite(promise[to, fro]):
-            break
-        trial = plan.copy()
-        trial[to] += 1
-        trial[fro] -= 1
-        miss = judge.miss(judge.course(trial))
-        if miss < (now if best is None else best[0]) - 1e-9:
-            best = (miss, trial)
-            if miss == 0:
+    for size in (1, 2) if task.n <= _TINY else (1,):
+        left = np.maximum(gap + size * (look.loss[:, None, :] - look.gain[:, :, None]), 0.0)
+        promise = (left / scale_of(look.loss)[:, :, None])[task.day_weight > 0].sum(axis=0)
+        promise[plan + size > task.upper, :] = np.inf
+        promise[:, plan - size < task.lower] = np.inf
+        np.fill_diagonal(promise, np.inf)
+        best: tuple[float, FloatArray] | None = None
+        for at in np.argsort(promise, axis=None, kind="stable")[: 60 if task.n <= _TINY else 10]:
+            to, fro = divmod(int(at), task.n)
+            if not np.isfinite(promise[to, fro]):
                 break
-    return best
+            trial = plan.copy()
+            trial[to] += size
+            trial[fro] -= size
+            miss = judge.miss(judge.course(trial))
+            if miss < (now if best is None else best[0]) - 1e-9:
+                best = (miss, trial)
+                if miss == 0:
+                    break
+        if best is not None:
+            return best
+    return None
 
 
 def smooth(judge: Judge, agents: FloatArray, *, rounds: int) -> FloatArray:

@@ -65,7 +65,7 @@ def _for_earlier(lattice: Lattice, course: Course, step: FloatArray) -> tuple[Fl
 
 def _sooner(lattice: Lattice, course: Course, step: FloatArray, gain: FloatArray, loss: FloatArray) -> None:
     """Seconds that those waiting at the end of an interval wait less with more agents in it, counted to its day."""
-    task, curve = lattice.task, lattice.waits(course.agents)
+    task, opened = lattice.task, lattice.opening(course.agents)
     done = np.cumsum(lattice.capacity(course.agents))
     for j in np.flatnonzero(task.upper > 0):
         end = course.trail[(j + 1) * lattice.slots - 1].end
@@ -73,9 +73,9 @@ def _sooner(lattice: Lattice, course: Course, step: FloatArray, gain: FloatArray
             continue
         tail = np.cumsum((lattice.weights @ end)[::-1])[::-1]
         place = done[j] + lattice.bin_s * np.arange(1, len(tail) + 1)
-        at = np.interp(place, *curve)
+        at = opened(place, done[j])
         for sign, out in ((1.0, gain), (-1.0, loss)):
-            moved = np.interp(place - sign * step[j] * task.per_agent_s, *curve)
+            moved = opened(place - sign * step[j] * task.per_agent_s, done[j])
             out[task.day[j], j] += sign * lattice.bin_s / task.aht_s * float(tail @ (at - moved))
 
 

@@ -112,8 +112,9 @@ def transient_performance(
     that is left when the desk closes is carried to the next opening, or gives up in the meantime if there is patience.
     After the last interval its staff stays.
 
-    The distribution of the number in system follows the Kolmogorov forward equations; what it adds up to is within
-    1e-6 of finer steps (loads of 0.1 to 1,000 erlang). A tagged ticket's wait is followed into the next intervals with
+    The distribution of the number in system follows the Kolmogorov forward equations, to 1e-9. Shares of tickets are
+    within 1e-6 and mean waits within 0.05 % of what three times as many moments of arrival give, also where the staff
+    jumps (measured at 5 to 900 erlang). A tagged ticket's wait is followed into the next intervals with
     their staff. The gamma factor is represented by 8 to 24 Gauss–Laguerre nodes: shares are within 1e-5 of 64 nodes for
     ``rate_cv`` up to 0.1, within 1e-4 up to 0.2 and within 0.01 up to 0.5.
 

@@ -63,8 +63,8 @@ def transient_quantiles(
     Examples
     --------
     >>> transient_quantiles([0.5, 0.9], arrivals_per_hour=[60, 60], aht_s=600, agents=[12, 11], interval_s=3600).round()
-    array([[  0.,   0.],
-           [ 24., 188.]])
+    array([[  0.,  45.],
+           [163., 585.]])
     """
     wanted = _share("q", list(q))
     setting = setting_of(
