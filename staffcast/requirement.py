@@ -19,7 +19,6 @@ from staffcast.erlang import (
     required_agents,
     staff_deferrable,
     staff_over_time,
-    transient_quantiles,
 )
 from staffcast.scenario import QueueRules
 
@@ -144,7 +143,7 @@ def _over_time(
         "rate_cv": spread, "day": day,
     }  # fmt: skip
     found = staff_over_time(**course, **asked, minimum=minimum, opened=opened)
-    quantiles = transient_quantiles(list(_PERCENTILES.values()), agents=found.agents, **course)
+    quantiles = found.wait_quantiles_s(list(_PERCENTILES.values()))
     gap = np.zeros(len(rate))
     if rules.band is not None:
         gap = np.where(found.agents > 0, np.maximum(rules.band.bottom - found.occupancy, 0.0), 0.0)

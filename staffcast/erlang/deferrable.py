@@ -235,6 +235,12 @@ def staff_deferrable(
     moved by what they are worth to each day until every day is met. Among equal totals crews change little and come
     early. The same arguments give the same plan.
 
+    A crew is taken to work off tickets one after another, those in hand apart. Measured against exact chains and
+    simulated days, with crews of one to five: shares are mostly within 0.02 and up to 0.05 off, where handle times are
+    long against an interval or a crew goes home within the deadline; mean FRTs are up to 0.16 handle times too long.
+    Whole agents cost up to 2 % over fractions where crews are of one or two, and a mean target over weeks up to 5 %;
+    ``status`` then says ``FEASIBLE``.
+
     Examples
     --------
     Ten tickets of ten minutes an hour on a working day 08–16, two hours to answer 90 % of them, and nobody at lunch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,7 +19,8 @@ from staffcast.erlang.overtime_search import Gap, Search
 from staffcast.erlang.solve import required_agents
 from staffcast.erlang.transient import setting_of
 from staffcast.erlang.transient_chain import QUICK, at_rest
-from staffcast.erlang.transient_score import Course, Setting, Stretch, figures
+from staffcast.erlang.transient_quantile import quantiles_of
+from staffcast.erlang.transient_score import Course, Setting, Stretch, figures, follow
 
 __all__ = ["OverTime", "staff_over_time"]
 
@@ -67,6 +68,16 @@ class OverTime:
     met: npt.NDArray[np.bool_]
     agent_hours: float
     method: str
+    followed: InitVar[tuple[Setting, list[Stretch]]]
+
+    def __post_init__(self, followed: tuple[Setting, list[Stretch]]) -> None:
+        # Not a figure, so not a field: what the quantiles need, which are found when they are asked for.
+        object.__setattr__(self, "_followed", followed)
+
+    def wait_quantiles_s(self, q: Sequence[float]) -> FloatArray:
+        """As :func:`staffcast.erlang.transient_quantiles`, of this plan: array of shape (len(q), intervals)."""
+        setting, stretches = vars(self)["_followed"]
+        return quantiles_of(q, setting, stretches)
 
 
 def staff_over_time(
@@ -195,13 +206,18 @@ def staff_over_time(
         )  # fmt: skip
         agents = np.array(search.run(), dtype=np.int64)
     course = Course(setting, QUICK, whole=True)
-    found = figures(course, agents.tolist(), start_state)
+    if method == "transient":  # already followed, but with the moments of arrival that its own gap needs
+        stretches = [replace(each, late=None) for each in search.stretches]
+    else:
+        stretches = follow(course, agents.tolist(), start_state)
+    found = figures(course, agents.tolist(), stretches)
     met = _met(found, target, top, first_reply_s)
     for _ in range(20 if method == "transient" else 0):  # waits beyond the reach of the search
         if met.all():
             break
         agents = agents + (~met & ~closed)
-        found = figures(course, agents.tolist(), start_state)
+        stretches = follow(course, agents.tolist(), start_state)
+        found = figures(course, agents.tolist(), stretches)
         met = _met(found, target, top, first_reply_s)
     if method == "transient":
         if agents.tolist() != search.staff:
@@ -212,6 +228,7 @@ def staff_over_time(
         service_level=found["service_level"], abandoned=found["abandoned"], asa_s=found["asa_s"],
         frt_mean_s=found["asa_s"] + first_reply_s, occupancy=found["occupancy"], met=met,
         agent_hours=float(agents.sum() * setting.interval_s / 3600), method=method,
+        followed=(setting, stretches),
     )  # fmt: skip
 
 

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, whole
 from staffcast.erlang.overtime_checks import number, per_interval, rates_per_second
 from staffcast.erlang.transient_chain import FINE, at_rest, gamma_nodes
-from staffcast.erlang.transient_score import Course, Setting, figures
+from staffcast.erlang.transient_score import Course, Setting, figures, follow
 
 __all__ = ["TransientPerformance", "setting_of", "transient_performance"]
+
+_PER_SQUARE, _MOST_NODES = 40.0, 64
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,8 +117,9 @@ def transient_performance(
     The distribution of the number in system follows the Kolmogorov forward equations, to 1e-9. Shares of tickets are
     within 1e-6 and mean waits within 0.05 % of what three times as many moments of arrival give, also where the staff
     jumps (measured at 5 to 900 erlang). A tagged ticket's wait is followed into the next intervals with
-    their staff. The gamma factor is represented by 8 to 24 Gauss–Laguerre nodes: shares are within 1e-5 of 64 nodes for
-    ``rate_cv`` up to 0.1, within 1e-4 up to 0.2 and within 0.01 up to 0.5.
+    their staff. The gamma factor is represented by 8 to 64 Gauss–Laguerre nodes,
+    the more the larger the load: shares are within 1e-5 of ever more nodes for ``rate_cv`` 0.1 and 100 erlang, and
+    within 1e-2 up to 0.5.
 
     References
     ----------
@@ -139,7 +142,8 @@ def transient_performance(
     people = per_interval("agents", whole("agents", agents), len(setting.rates))
     load = number("start", at_least_zero("start", start, " erlang"))
     course = Course(setting, FINE, whole=True)
-    found = figures(course, people.astype(np.int64).tolist(), at_rest(load, len(setting.weight)))
+    staff = people.astype(np.int64).tolist()
+    found = figures(course, staff, follow(course, staff, at_rest(load, len(setting.weight))))
     return TransientPerformance(
         offered=setting.rates.mean(axis=1) * setting.interval_s, frt_mean_s=found["asa_s"] + first_reply_s, **found
     )
@@ -166,12 +170,13 @@ def setting_of(
     theta = 0.0 if patience_s is None else 1 / number("patience_s", above_zero("patience_s", patience_s, " s"))
     cv = number("rate_cv", at_least_zero("rate_cv", rate_cv))
     days = np.zeros(count) if day is None else per_interval("day", at_least_zero("day", day), count)
-    factors, weight = gamma_nodes(cv if cv > 1e-6 else 0.0, _nodes(cv))
+    factors, weight = gamma_nodes(cv if cv > 1e-6 else 0.0, _nodes(cv, float((rates.max(axis=1) * aht).max())))
     return Setting(
         rates=rates, finish=1 / aht, interval_s=length, theta=theta, within=limit - reply, factors=factors,
         weight=weight, new_day=[False, *(np.diff(days) != 0).tolist()],
     )  # fmt: skip
 
 
-def _nodes(cv: float) -> int:
-    return int(min(8 + 80 * max(cv - 0.1, 0.0), 24))
+def _nodes(cv: float, load: float) -> int:
+    # The larger the load, the more sudden the change from idle to overloaded, and the closer the nodes must lie.
+    return int(np.clip(max(8 + 80 * (cv - 0.1), _PER_SQUARE * cv * cv * load), 8, _MOST_NODES))

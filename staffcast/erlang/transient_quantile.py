@@ -13,9 +13,9 @@ from staffcast.erlang._checks import share as _share
 from staffcast.erlang.overtime_checks import per_interval
 from staffcast.erlang.transient import setting_of
 from staffcast.erlang.transient_chain import QUICK, at_rest
-from staffcast.erlang.transient_score import Course, Stretch
+from staffcast.erlang.transient_score import Course, Setting, Stretch, follow
 
-__all__ = ["transient_quantiles"]
+__all__ = ["quantiles_of", "transient_quantiles"]
 
 _HALVINGS, _PRECISION = 50, 1e-6
 
@@ -66,20 +66,23 @@ def transient_quantiles(
     array([[  0.,  45.],
            [163., 585.]])
     """
-    wanted = _share("q", list(q))
     setting = setting_of(
         arrivals_per_hour=arrivals_per_hour, aht_s=aht_s, interval_s=interval_s, target_s=0.0, patience_s=patience_s,
         first_reply_s=0.0, rate_cv=rate_cv, day=day,
     )  # fmt: skip
-    people = per_interval("agents", whole("agents", agents), len(setting.rates)).astype(np.int64)
+    people = per_interval("agents", whole("agents", agents), len(setting.rates)).astype(np.int64).tolist()
     course = Course(setting, QUICK, whole=True)
-    state = at_rest(0.0, len(setting.weight))
-    found = np.zeros((len(wanted), len(people)))
-    for i, slots in enumerate(people.tolist()):
-        stretch = course.move(i, course.enter(i, state), slots)
-        state = stretch.end
-        found[:, i] = _quantiles(wanted, stretch, float(setting.finish[i]), setting.theta)
-    return found
+    return quantiles_of(q, setting, follow(course, people, at_rest(0.0, len(setting.weight))))
+
+
+def quantiles_of(q: Sequence[float], setting: Setting, stretches: Sequence[Stretch]) -> FloatArray:
+    """As :func:`transient_quantiles`, where the queue has been followed already."""
+    wanted = _share("q", list(q))
+    found = [
+        _quantiles(wanted, each, float(finish), setting.theta)
+        for each, finish in zip(stretches, setting.finish, strict=True)
+    ]
+    return np.stack(found, axis=1)
 
 
 def _quantiles(q: FloatArray, stretch: Stretch, finish: float, theta: float) -> FloatArray:

@@ -20,7 +20,7 @@ from staffcast.erlang._checks import FloatArray
 from staffcast.erlang.transient_chain import QUICK, Flow, Grade, State, advance, mixed
 from staffcast.erlang.transient_wait import Fate, Phase, Tagged
 
-__all__ = ["Course", "Setting", "Stretch", "figures"]
+__all__ = ["Course", "Setting", "Stretch", "figures", "follow"]
 
 _NODES = (2, 16)  # fewest and most moments of arrival per stretch of one rate
 _SHORT = 0.1  # handle times in which what the tickets find hardly changes
@@ -260,14 +260,19 @@ def _over_panel(panel: Panel, values: FloatArray) -> float:
     )
 
 
-def figures(course: Course, staff: Sequence[int], start: State) -> dict[str, FloatArray]:
-    """What the tickets of every interval meet with this staff, by name."""
-    count, at = course.intervals, course.setting
+def follow(course: Course, staff: Sequence[int], start: State) -> list[Stretch]:
+    """Every interval in its turn, with this staff."""
     stretches: list[Stretch] = []
     state = start
-    for i in range(count):
+    for i in range(course.intervals):
         stretches.append(course.move(i, course.enter(i, state), int(staff[i])))
         state = stretches[-1].end
+    return stretches
+
+
+def figures(course: Course, staff: Sequence[int], stretches: Sequence[Stretch]) -> dict[str, FloatArray]:
+    """What the tickets of every interval meet with this staff, by name."""
+    count, at = course.intervals, course.setting
     found = {
         name: np.zeros(count)
         for name in (

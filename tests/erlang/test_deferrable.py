@@ -16,6 +16,13 @@ def staff(arrivals, target="80% in 2h", **more):
     return staff_deferrable(arrivals=arrivals, **given_)
 
 
+def ratio(pairs):
+    """Ratio of two sums over independent days, and its standard error."""
+    part, of = np.array(pairs, dtype=float).T
+    found = part.sum() / of.sum()
+    return found, np.std(part - found * of) / of.mean() / np.sqrt(len(of))
+
+
 # --- the fluid model, by hand
 
 
@@ -49,7 +56,7 @@ def test_fluid_bound_with_an_opening_backlog():
     assert bound == pytest.approx(0.9, abs=1e-6)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=4, max_size=6), st.integers(1, 3), st.sampled_from([0.7, 0.8, 0.9]))
 def test_fluid_bound_is_below_the_plan_and_the_work_to_come(arrivals, hours, level):
     """The bound is no more than all work, and than the plan needs but for tickets only opened; more for more level."""
@@ -99,14 +106,14 @@ def test_no_whole_plan_needs_fewer_on_days_that_differ():
     """The same where a gamma factor is common to the day's arrivals: averaged over its quantiles, by tickets."""
     arrivals, within = [8, 8, 8, 6, 0, 0], 7200.0
     found = staff(arrivals, rate_cv=0.3, maximum=5)
-    factors = stats.gamma.ppf((np.arange(16) + 0.5) / 16, 0.3**-2) * 0.3**2
+    factors = stats.gamma.ppf((np.arange(10) + 0.5) / 10, 0.3**-2) * 0.3**2
     factors /= factors.mean()
     fewer = every_plan(6, 5, int(found.agents.sum()) - 1)
     plans = np.vstack([found.agents[None], fewer])
     share = sum(
         shares_in_time(plans, arrivals, 600.0, HOUR, lambda t: t + within, states=75, points=3, factor=f).sum(axis=1)
         for f in factors
-    ) / (16 * sum(arrivals))
+    ) / (10 * sum(arrivals))
     assert share[0] >= 0.8 - 0.01
     assert share[1:].max() < 0.8
 
@@ -122,8 +129,8 @@ def test_shares_are_those_of_the_exact_chain(arrivals):
 
 @pytest.mark.parametrize(("scv", "rate_cv"), [(0.25, 0.0), (2.0, 0.0), (1.0, 0.3)])
 def test_figures_are_those_of_a_simulated_day(scv, rate_cv):
-    """Share in time, mean FRT, backlog and the days that reach the level agree with an event-by-event simulation."""
-    arrivals, within, days = [12, 10, 8, 6, 4, 0, 0], 7200.0, 1500
+    """Event by event, share and mean FRT differ by no more than chance and the 0.008 and 0.17 AHT the model is off."""
+    arrivals, within, days = [12, 10, 8, 6, 4, 0, 0], 7200.0, 800
     found = staff(arrivals, "85% in 2h", handle_cv=np.sqrt(scv), rate_cv=rate_cv, opened=[1, 1, 0, 1, 1, 1, 1])
     rng = np.random.default_rng(5)
     hits, waits, left, good = [], [], [], []
@@ -135,29 +142,27 @@ def test_figures_are_those_of_a_simulated_day(scv, rate_cv):
         waits.append((np.minimum(wait[early], 7 * HOUR).sum(), early.sum()))
         left.append(np.sum(~np.isfinite(wait)))
         good.append(np.mean(wait <= within) >= 0.85 if len(wait) else True)
-    hit, come = np.array(hits, dtype=float).T
-    error = np.std(hit - hit.sum() / come.sum() * come) / come.mean() / np.sqrt(days)
-    assert abs(hit.sum() / come.sum() - found.service_level) < 4 * error + 0.012
-    assert abs(np.mean(good) - found.day_confidence[0]) < 4 * np.sqrt(0.25 / days) + 0.04
+    share, error = ratio(hits)
+    assert abs(share - found.service_level) < 4 * error + 0.008
+    assert abs(np.mean(good) - found.day_confidence[0]) < 4 * np.sqrt(0.25 / days) + 0.05
     # What is left unopened is less than what is not worked off, by no more than the tickets in hand.
     assert np.mean(left) <= found.backlog[-1] + 4 * np.std(left) / np.sqrt(days) + 0.1
-    waited, early_ones = np.sum(waits, axis=0)
-    mean = found.frt_mean_s[:2] @ arrivals[:2] / sum(arrivals[:2])
-    assert waited / early_ones == pytest.approx(mean, abs=0.2 * 600)
+    mean, error = ratio(waits)
+    model = found.frt_mean_s[:2] @ arrivals[:2] / sum(arrivals[:2])
+    # Crews are taken to work off tickets one after another, so short waits come out too long, never too short.
+    assert -4 * error - 0.02 * 600 < model - mean < 4 * error + 0.17 * 600
 
 
 def test_a_mean_target_is_met_in_the_simulated_day():
-    """Planned for a mean of one hour, the simulated mean is at most that, and one agent-hour fewer would be more."""
+    """Planned for a mean of one hour, the simulated mean is at most that, and not half of it."""
     found = staff([10, 10, 6, 4, 0, 0, 0, 0], "mean 1h")
     rng = np.random.default_rng(6)
     means = []
-    for _ in range(1200):
+    for _ in range(700):
         _, wait = simulated_waits(found.agents, [10, 10, 6, 4, 0, 0, 0, 0], 600.0, HOUR, rng)
         means.append((np.where(np.isfinite(wait), wait, 8 * HOUR).sum(), len(wait)))
-    waited, come = np.array(means, dtype=float).T
-    mean = waited.sum() / come.sum()
-    error = np.std(waited - mean * come) / come.mean() / np.sqrt(len(means))
-    assert mean < 3600 + 4 * error + 120
+    mean, error = ratio(means)
+    assert mean < 3600 + 4 * error
     assert found.frt_mean_s_all <= 3600 * (1 + 1e-5)
     assert mean > 0.5 * 3600
 
@@ -276,9 +281,9 @@ def test_confidence_costs_agents_and_is_reached():
     mean, sure = staff(arrivals), staff(arrivals, confidence=0.95)
     assert sure.agents.sum() > mean.agents.sum()
     rng = np.random.default_rng(9)
-    days = [simulated_waits(sure.agents, arrivals, 600.0, HOUR, rng)[1] for _ in range(1000)]
+    days = [simulated_waits(sure.agents, arrivals, 600.0, HOUR, rng)[1] for _ in range(600)]
     often = np.mean([np.mean(wait <= 7200) >= 0.8 for wait in days])
-    assert often > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 1000) - 0.02
+    assert often > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 600) - 0.02
 
 
 def test_no_demand_no_agents():
@@ -299,18 +304,21 @@ def test_the_band_is_named_where_it_asks_for_one_more():
     assert (found.binding[many] == "occupancy").all()
 
 
-def test_a_week_in_half_hours():
-    """336 intervals: every day meets its share, whole agents cost at most 3 % over fractions, nobody works at night."""
-    hour = np.arange(336) % 48 / 2
+def test_a_working_week_in_half_hours():
+    """240 intervals: every day meets its share, whole agents cost at most 3 % over fractions, nobody works at night."""
+    hour = np.arange(240) % 48 / 2
     opened = (hour >= 8) & (hour < 20)
     arrivals = 12 * np.exp(-(((hour - 13) / 4) ** 2)) + 0.5
-    week = staff_deferrable(
-        arrivals=arrivals, aht_s=480, interval_s=1800, target=Target.parse("90% in 8h"), opened=opened, clock="open"
-    )
+    week, fractions = (
+        staff_deferrable(
+            arrivals=arrivals, aht_s=480, interval_s=1800, target=Target.parse("90% in 8h"), opened=opened,
+            clock="open", integer=integer,
+        )
+        for integer in (True, False)
+    )  # fmt: skip
     assert (week.day_service_level >= 0.9 - 1e-5).all()
     assert week.agents[~opened].sum() == 0
-    assert week.status is PlanStatus.OPTIMAL
-    assert week.agents.sum() <= 1.15 * week.fluid_agent_intervals
+    assert week.fluid_agent_intervals <= fractions.agents.sum() <= week.agents.sum() <= 1.03 * fractions.agents.sum()
     # Crews that need not change do not: within a day the median step from one half hour to the next is none.
     assert np.median(np.abs(np.diff(week.agents[opened]))) == 0
 
