@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from staffcast.channels import model_of
-from staffcast.contracts import Band
-from staffcast.erlang import Advice, advise
+from staffcast.erlang import advise, required_agents
 from staffcast.forecast import Demand
-from staffcast.scenario import Scenario
+from staffcast.scenario import QueueRules, Scenario
 from staffcast.staffing import usual_handle_time, worked_tickets
 
 __all__ = ["QueueLevers", "queue_levers"]
+
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,51 +48,66 @@ class QueueLevers:
 
 
 def queue_levers(demand: Demand, scenario: Scenario) -> list[QueueLevers]:
-    """Levers of every live or chat queue that cannot be in its band, taken at the rates forecast, without their doubt.
+    """Levers of every live or chat queue that cannot be in its band, over the first seven days of the plan.
 
-    Each lever is taken alone: two together bring less than their sum.
+    Taken at the rates forecast, without their doubt, and each lever alone: two together bring less than their sum.
     """
     hours, minutes = demand.minutes / 60, demand.minutes
-    weeks = len(demand.ds) * hours / (7 * 24)
-    rows = {queue: demand.of(queue) for queue in demand.queues}
-    worked = {queue: worked_tickets(rows[queue], scenario.for_queue(queue), minutes) for queue in demand.queues}
-    models = {
-        queue: model_of(scenario.for_queue(queue), minutes=minutes, aht_s=usual_handle_time(rows[queue]))
-        for queue in demand.queues
-    }
-    found = []
+    n = min(len(demand.ds), 7 * 24 * 60 // minutes)
+    weeks = n * hours / (7 * 24)
+    crews = {}
     for queue in demand.queues:
-        rules, model = scenario.for_queue(queue), models[queue]
-        if model.name == "deferrable" or rules.band is None:
+        rows, rules = demand.of(queue), scenario.for_queue(queue)
+        if model_of(rules, minutes=minutes, aht_s=usual_handle_time(rows)).name != "deferrable":
+            worked = worked_tickets(rows, rules, minutes)[:n]
+            crews[queue] = _Crew(worked / hours, rows["aht_s"].to_numpy()[:n], rows["open"].to_numpy()[:n], rules)
+    found = []
+    for queue, crew in crews.items():
+        rules = crew.rules
+        if rules.band is None:
             continue
-        others = [q for q in demand.queues if q != queue and models[q].name != "deferrable"]
-        advice: dict[str | None, Advice] = {
-            other: advise(
-                arrivals_per_hour=worked[queue] / hours, aht_s=rows[queue]["aht_s"].to_numpy(), target=rules.frt,
-                band=rules.band or Band(), patience_s=rules.patience_s, concurrency=rules.concurrency,
-                aht_by_concurrency_s=rules.aht_by_concurrency_s, first_reply_s=rules.first_reply_s,
-                minimum=np.where(rows[queue]["open"], rules.minimum, 0),
-                others={} if other is None else {other: (worked[other] / hours, rows[other]["aht_s"].to_numpy())},
-            )
-            for other in (*others, None)[: max(len(others), 1)]
-        }  # fmt: skip
-        saved = {other: float(each.pool_saves.sum()) * hours / weeks for other, each in advice.items()}
-        best = max(saved, key=lambda other: saved[other])
-        one = advice[best]
+        one = advise(
+            arrivals_per_hour=crew.rate, aht_s=crew.aht, target=rules.frt, band=rules.band,
+            patience_s=rules.patience_s, concurrency=rules.concurrency,
+            aht_by_concurrency_s=rules.aht_by_concurrency_s, first_reply_s=rules.first_reply_s,
+            minimum=np.where(crew.opened, rules.minimum, 0),
+        )  # fmt: skip
         below = ~one.in_reach
         if not below.any():
             continue
+        saved = {other: _pooled(crew, crews[other]) * hours / weeks for other in crews if other != queue}
+        best = max(saved, key=lambda other: saved[other], default="")
         deflection = one.deflection[below & (one.deflection > 0)]
+        fewer = (one.staffing.agents - one.concurrency_agents)[below].clip(0).sum()
         found.append(
             QueueLevers(
                 queue=queue,
                 deferrable_hours=float(one.deferrable_minutes_per_hour.sum()) / 60 * hours / weeks,
-                pool_with=str(best) if saved[best] > 0 else "",
-                pool_hours=saved[best],
-                concurrency_hours=float((one.staffing.agents - one.concurrency_agents)[below].clip(0).sum())
-                * hours
-                / weeks,
+                pool_with=best if saved.get(best, 0.0) > 0 else "",
+                pool_hours=max(saved.get(best, 0.0), 0.0),
+                concurrency_hours=float(fewer) * hours / weeks,
                 deflection=float(np.median(deflection)) if len(deflection) else 0.0,
             )
         )
     return found
+
+
+class _Crew(NamedTuple):
+    """One queue's week."""
+
+    rate: FloatArray
+    aht: FloatArray
+    opened: npt.NDArray[np.bool_]
+    rules: QueueRules
+
+
+def _pooled(one: _Crew, other: _Crew) -> float:
+    """Agent-intervals that two queues need fewer with one crew, held to the first one's target."""
+    both = one.rate + other.rate
+    mean = np.divide(one.rate * one.aht + other.rate * other.aht, both, out=one.aht.copy(), where=both > 0)
+    asked: dict[str, Any] = {"target": one.rules.frt, "band": one.rules.band, "first_reply_s": one.rules.first_reply_s}
+    apart, beside, joint = (
+        required_agents(arrivals_per_hour=rate, aht_s=aht, patience_s=one.rules.patience_s, **asked).agents.sum()
+        for rate, aht in ((one.rate, one.aht), (other.rate, other.aht), (both, mean))
+    )
+    return float(apart + beside - joint)

@@ -17,6 +17,7 @@ from staffcast.calendars import CHECK, calendars_for_log
 from staffcast.channels import require_models
 from staffcast.contracts import Calendar, InputError, Target, bad_value, parse_duration_s
 from staffcast.forecast import Demand, forecast
+from staffcast.levers import QueueLevers, queue_levers
 from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
 from staffcast.staffing import apply_what_if, require_handle_times, staff, with_handle_times
@@ -82,6 +83,8 @@ class Plan:
         Per agent, where a roster was given.
     raised : mapping of queue to Target
         Where the first plan fell short in the simulation: what was staffed to instead, so that the target holds.
+    levers : sequence of QueueLevers
+        What would bring the queues into their bands.
     """
 
     scenario: Scenario
@@ -92,6 +95,7 @@ class Plan:
     kpi: pd.DataFrame | None
     utilization: pd.DataFrame | None
     raised: Mapping[str, Target] = field(default_factory=dict)
+    levers: Sequence[QueueLevers] = ()
 
 
 def make_plan(
@@ -157,7 +161,7 @@ def make_plan(
         used = utilization(on_duty, intake.log if isinstance(intake.log, TicketLog) else None)
     return Plan(
         scenario=scenario, intake=intake, demand=demand, requirement=requirement, played=played, kpi=kpi,
-        utilization=used, raised=higher,
+        utilization=used, raised=higher, levers=queue_levers(demand, scenario),
     )  # fmt: skip
 
 

@@ -265,17 +265,21 @@ def pooling_gain(demand: Demand, requirement: pd.DataFrame, scenario: Scenario) 
     -------
     dict or None
         ``agent_hours`` and ``occupancy`` with separate crews, ``pooled_agent_hours`` and ``pooled_occupancy`` with
-        one; None for a single queue. Queues are taken to be busy independently of each other, and everybody to be
-        as quick at every queue's tickets.
+        one; None for a single queue, and where a queue is not a live one. Queues are taken to be busy independently of
+        each other, and everybody to be as quick at every queue's tickets. Both are counted interval by interval in
+        balance, where a queue is followed over time too: the comparison is the same and takes no time.
     """
-    if len(demand.queues) < 2:
+    models = [str(m) for m in requirement["model"].unique()]
+    if len(demand.queues) < 2 or any(not m.startswith("erlang_") for m in models):
         return None
     hours = demand.minutes / 60
+    own = {queue: {**scenario.queues.get(queue, {}), "method": "steady"} for queue in demand.queues}
+    steady = replace(scenario, rules=replace(scenario.rules, method="steady"), queues=own)
+    apart = staff(demand, steady) if any("over time" in m for m in models) else requirement
     strictest = min((scenario.for_queue(q).frt for q in demand.queues), key=lambda t: (t.seconds, -t.level))
-    rules = replace(scenario.rules, frt=strictest)
-    pooled = staff(pooled_demand(demand), replace(scenario, rules=rules, queues={}))
+    together = replace(steady, rules=replace(steady.rules, frt=strictest), queues={})
     figures = {}
-    for name, table in (("", requirement), ("pooled_", pooled)):
+    for name, table in (("", apart), ("pooled_", staff(pooled_demand(demand), together))):
         figures[f"{name}agent_hours"] = float(table["agents"].sum()) * hours
         figures[f"{name}occupancy"] = float(table["load_erl"].sum() / max(table["agents"].sum(), 1))
     return figures

@@ -258,8 +258,10 @@ def _trimmed(state: State, flow: Flow) -> State:
         mass = state.mass[:, bottom:top]
         return state if top - bottom == width else State(state.low + bottom, mass / mass.sum())
     counts = flow.weight[:, None] * state.mass
-    first = (np.cumsum(counts, axis=1) < flow.grade.trim).sum(axis=1)
-    last = width - (np.cumsum(counts[:, ::-1], axis=1) < flow.grade.trim).sum(axis=1)
+    # Of a node that itself weighs next to nothing, most is kept all the same.
+    little = np.minimum(flow.grade.trim, flow.weight / 100)[:, None]
+    first = (np.cumsum(counts, axis=1) < little).sum(axis=1)
+    last = width - (np.cumsum(counts[:, ::-1], axis=1) < little).sum(axis=1)
     kept = int((last - first).max())
     if kept == width:
         return state

@@ -9,7 +9,7 @@ import pandas as pd
 from staffcast.channels import model_of
 from staffcast.contracts import format_duration, format_share
 from staffcast.forecast import Demand
-from staffcast.levers import QueueLevers, queue_levers
+from staffcast.levers import QueueLevers
 from staffcast.plan import Plan
 from staffcast.scenario import Scenario
 from staffcast.staffing import pooling_gain, usual_handle_time
@@ -153,7 +153,7 @@ def levers(plan: Plan, summary: pd.DataFrame) -> list[str]:
     if all(plan.scenario.for_queue(queue).first_reply_s == 0 for queue in plan.demand.queues):
         out.append("First reply times are counted as 0 s, so FRT is the wait alone; say --first-reply 25s or the like.")
     out += [_below_band(plan, row) for row in summary.to_dict("records") if row["below_band"] > 0]
-    out += [_lever(each, plan) for each in queue_levers(plan.demand, plan.scenario)]
+    out += [_lever(each, plan) for each in plan.levers]
     gain = pooling_gain(plan.demand, plan.requirement, plan.scenario)
     if gain is not None and gain["pooled_agent_hours"] < gain["agent_hours"]:
         saved = 1 - gain["pooled_agent_hours"] / gain["agent_hours"]

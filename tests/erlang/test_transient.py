@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from scipy.linalg import expm
 
-from staffcast.contracts import InputError
-from staffcast.erlang import erlang_c, performance
+from staffcast.contracts import InputError, Target
+from staffcast.erlang import erlang_c, performance, staff_over_time
 from staffcast.erlang.transient import transient_performance
 from staffcast.erlang.transient_chain import FINE, QUICK, Flow, advance, at_rest
 
@@ -367,3 +367,17 @@ def test_wrong_arguments_are_named(wrong, names):
     right = {"arrivals_per_hour": [10, 20], "aht_s": 300, "agents": [3, 4], "interval_s": 900}
     with pytest.raises(InputError, match=names):
         transient_performance(**{**right, **wrong})
+
+
+@pytest.mark.parametrize(("cv", "load"), [(0.17, 11.0), (0.05, 300.0), (0.45, 6.0), (0.3, 40.0)])
+def test_nodes_that_weigh_next_to_nothing_do_no_harm(cv, load):
+    """Whatever the doubt and the load, every figure is a number, and staffing keeps its target."""
+    rates = load * 12 * np.array([0.3, 1.0, 0.8, 0.2])
+    plan = staff_over_time(
+        arrivals_per_hour=rates, aht_s=300, interval_s=1800, target=Target.parse("80% in 60s"), rate_cv=cv
+    )
+    found = transient_performance(
+        arrivals_per_hour=rates, aht_s=300, agents=plan.agents, interval_s=1800, rate_cv=cv
+    )  # fmt: skip
+    assert np.isfinite(found.service_level).all()
+    assert (found.service_level > 0.8 - 1e-4).all()
