@@ -197,7 +197,7 @@ def _lever(each: QueueLevers, plan: Plan) -> str:
     if each.deflection > 0:
         parts.append(f"a bot that closes {format_share(each.deflection)} (one agent fewer at a time)")
     band = plan.scenario.for_queue(each.queue).band
-    return f"{each.queue}: towards the band {band} lead " + ", ".join(parts) + "; each taken alone."
+    return f"{each.queue}: ways towards the band {band}, each taken alone: " + ", ".join(parts) + "."
 
 
 def _below_band(plan: Plan, row: dict[Any, Any]) -> str:
