@@ -142,11 +142,11 @@ def _offered(plan: Plan, queue: str) -> pd.DataFrame:
 
 
 _PEOPLE = (
-    ("unique_id", "queue", _text), ("tickets_per_week", "tickets/week", _number), ("aht_s", "AHT", _time),
+    ("unique_id", "queue", _text), ("tickets_per_week", "tickets", _number), ("aht_s", "AHT", _time),
     ("model", "model", str), ("wape_day", "error/day", _share), ("peak_agents", "peak", _number),
-    ("agent_hours_per_week", "agent h/week", _number),
-    ("erlang_c_hours_per_week", "plain Erlang C", _number), ("rostered_hours_per_week", "rostered h/week", _number),
-    ("fte", "FTE", _decimal), ("occupancy", "occupancy", _share), ("by_frt", "set by FRT", _share),
+    ("agent_hours_per_week", "agent h", _number),
+    ("erlang_c_hours_per_week", "Erlang C h", _number), ("rostered_hours_per_week", "rostered h", _number),
+    ("fte", "FTE", _decimal), ("occupancy", "occupancy", _share), ("by_frt", "by FRT", _share),
     ("by_occupancy", "by band", _share),
 )  # fmt: skip
 _HOLDS = (
