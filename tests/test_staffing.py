@@ -197,7 +197,7 @@ def test_pooled_demand_is_the_same_work():
 def test_pooling_never_needs_more(means, frt, band, aht):
     """Equal targets and handle times given, one crew for two queues needs no more agent hours than two crews."""
     both = demand(dict(zip("ab", np.array(means, dtype=float).T, strict=True)), aht=aht)
-    rules = scenario(frt=frt, band=band)
+    rules = scenario(frt=frt, band=band, method="steady")  # in which the two are compared
     plan = staff(both, rules)
     gain = pooling_gain(both, plan, rules)
     assert gain is not None

@@ -230,8 +230,8 @@ def performance(
     >>> found.service_level.round(3), found.occupancy.round(3)
     (array([0.387, 0.846]), array([0.96 , 0.873]))
     >>> found = performance(arrivals_per_hour=720, aht_s=240, agents=45, target_s=15, patience_s=180)
-    >>> found.model, found.service_level.round(3), found.abandon_prob.round(3)
-    ('erlang_a', array(0.531), array(0.098))
+    >>> found.model, round(float(found.service_level), 3), round(float(found.abandon_prob), 3)
+    ('erlang_a', 0.531, 0.098)
     """
     integral = (
         capacity is not None or concurrency != 1 or aht_by_concurrency_s is not None or model in ("chat", "chat_lls")
