@@ -9,11 +9,11 @@ import numpy.typing as npt
 from scipy import special
 
 from staffcast.contracts import Target, bad_value
-from staffcast.erlang._checks import FloatArray, at_least_zero, whole
+from staffcast.erlang._checks import FloatArray
+from staffcast.erlang.models.system import System
 from staffcast.erlang.reverse import capacity_per_hour
 from staffcast.erlang.search import IntArray, crossing
 from staffcast.erlang.solve import check_reply
-from staffcast.erlang.system import System
 
 __all__ = ["Chance", "chance_met"]
 
@@ -84,11 +84,10 @@ def chance_met(
     array([0.52, 0.76])
     """
     target = Target.parse(target)
-    integral = concurrency != 1 or aht_by_concurrency_s is not None
     system, (crew,) = System.of(
         arrivals_per_hour=np.atleast_1d(arrivals_per_hour), aht_s=aht_s, patience_s=patience_s, concurrency=concurrency,
         aht_by_concurrency_s=aht_by_concurrency_s, first_reply_s=first_reply_s, rate_cv=rate_cv,
-        agents=(whole if integral else at_least_zero)("agents", agents),
+        agents=agents,
     )  # fmt: skip
     check_reply(system, target)
     most = capacity_per_hour(

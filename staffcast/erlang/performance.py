@@ -8,10 +8,10 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from staffcast.erlang._checks import FloatArray, at_least_zero, share, together, whole
-from staffcast.erlang.choice import Model
-from staffcast.erlang.queues import Queue
-from staffcast.erlang.system import Station, System
+from staffcast.erlang._checks import FloatArray, at_least_zero, share, together
+from staffcast.erlang.models.choice import Model
+from staffcast.erlang.models.queues import Queue
+from staffcast.erlang.models.system import Station, System
 
 __all__ = ["Performance", "performance", "performance_of"]
 
@@ -233,14 +233,11 @@ def performance(
     >>> found.model, round(float(found.service_level), 3), round(float(found.abandon_prob), 3)
     ('erlang_a', 0.531, 0.098)
     """
-    integral = (
-        capacity is not None or concurrency != 1 or aht_by_concurrency_s is not None or model in ("chat", "chat_lls")
-    )
     system, (people, target) = System.of(
         arrivals_per_hour=arrivals_per_hour, aht_s=aht_s, patience_s=patience_s, redial=redial,
         concurrency=concurrency, aht_by_concurrency_s=aht_by_concurrency_s, capacity=capacity, model=model,
         first_reply_s=first_reply_s, rate_cv=rate_cv,
-        agents=(whole if integral else at_least_zero)("agents", agents),
+        agents=agents,
         target_s=at_least_zero("target_s", target_s, " s"),
     )  # fmt: skip
     return performance_of(system, people, target)

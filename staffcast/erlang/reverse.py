@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Band, Target
-from staffcast.erlang._checks import FloatArray, at_least_zero, whole
+from staffcast.erlang._checks import FloatArray
+from staffcast.erlang.models.system import System
 from staffcast.erlang.search import IntArray, crossing
 from staffcast.erlang.solve import check_reply, occupancy_gap, target_gap
-from staffcast.erlang.system import System
 
 __all__ = ["Reached", "capacity_per_hour", "reached_target"]
 
@@ -84,11 +84,10 @@ def capacity_per_hour(
     """
     target = Target.parse(target)
     band = None if band is None else Band.parse(band)
-    integral = capacity is not None or concurrency != 1 or aht_by_concurrency_s is not None
     system, (crew,) = System.of(
         arrivals_per_hour=1.0, aht_s=aht_s, patience_s=patience_s, redial=redial, concurrency=concurrency,
         aht_by_concurrency_s=aht_by_concurrency_s, capacity=capacity, model=model, first_reply_s=first_reply_s,
-        rate_cv=rate_cv, agents=(whole if integral else at_least_zero)("agents", agents),
+        rate_cv=rate_cv, agents=agents,
     )  # fmt: skip
     check_reply(system, target)
 
@@ -158,11 +157,10 @@ def reached_target(
     (array([0.69, 0.84]), array([138.,  34.]), array([False,  True]))
     """
     target = Target.parse(target)
-    integral = capacity is not None or concurrency != 1 or aht_by_concurrency_s is not None
     system, (crew,) = System.of(
         arrivals_per_hour=arrivals_per_hour, aht_s=aht_s, patience_s=patience_s, redial=redial, concurrency=concurrency,
         aht_by_concurrency_s=aht_by_concurrency_s, capacity=capacity, model=model, first_reply_s=first_reply_s,
-        rate_cv=rate_cv, agents=(whole if integral else at_least_zero)("agents", agents),
+        rate_cv=rate_cv, agents=agents,
     )  # fmt: skip
     queue = system.station(crew).queue
     share = 1 - queue.missed(target.seconds - system.reply)

@@ -43,16 +43,25 @@ def smallest(gap: Gap, wanted: BoolArray, too_few: IntArray, start: IntArray, sl
     low_gap, high_gap = np.full(len(below), np.inf), np.full(len(below), -np.inf)
     guess = np.maximum(start, too_few + 1)
     fall = np.maximum(slope, _FLOOR)
-    at = np.flatnonzero(wanted).astype(np.int64)
-    turn = 0
-    while at.size:
-        found = gap(guess[at].astype(np.float64), at)
+
+    def learn(which: IntArray, number: IntArray, found: FloatArray) -> None:
         enough = found <= 0
-        up, down = at[~enough], at[enough]
-        above[down], high_gap[down] = guess[down], found[enough]
-        below[up], low_gap[up] = guess[up], found[~enough]
+        up, down = which[~enough], which[enough]
+        above[down], high_gap[down] = number[enough], found[enough]
+        below[up], low_gap[up] = number[~enough], found[~enough]
+
+    at = np.flatnonzero(wanted).astype(np.int64)
+    # The first guess is mostly right: ask for it and for one fewer in one call, which also tells the slope.
+    pair = at[guess[at] - 1 > below[at]]
+    found = gap(np.concatenate([guess[at], guess[pair] - 1]).astype(np.float64), np.concatenate([at, pair]))
+    learn(pair, guess[pair] - 1, found[at.size :])
+    first = above[at] < 0
+    learn(at[first], guess[at[first]], found[: at.size][first])
+    turn = 1
+    while True:
         at = at[above[at] - below[at] != 1]
-        turn += 1
+        if not at.size:
+            return np.where(wanted, above, 0)
         low, high, worse, better = below[at], above[at], low_gap[at], high_gap[at]
         open_above = high < 0
         between = ~open_above & np.isfinite(worse) & np.isfinite(better)
@@ -68,7 +77,8 @@ def smallest(gap: Gap, wanted: BoolArray, too_few: IntArray, start: IntArray, sl
         guess[at] = np.where(
             between, np.clip(secant, low + 1, high - 1), np.where(open_above, walk, np.clip(walk, low + 1, high - 1))
         )
-    return np.where(wanted, above, 0)
+        learn(at, guess[at], gap(guess[at].astype(np.float64), at))
+        turn += 1
 
 
 def crossing(gap: Gap, low: FloatArray, high: FloatArray, *, rising: bool = False) -> FloatArray:

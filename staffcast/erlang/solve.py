@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from staffcast.contracts import Band, InputError, Target, bad_value
 from staffcast.erlang._checks import FloatArray, whole
-from staffcast.erlang.choice import Model
+from staffcast.erlang.models.choice import Model
+from staffcast.erlang.models.queues import Queue
+from staffcast.erlang.models.system import System
 from staffcast.erlang.performance import Performance, performance_of
-from staffcast.erlang.queues import Queue
 from staffcast.erlang.search import Gap, IntArray, crossing, smallest
 from staffcast.erlang.start import likely_agents
-from staffcast.erlang.system import System
 
 __all__ = ["Staffing", "check_reply", "occupancy_gap", "required_agents", "target_gap"]
 

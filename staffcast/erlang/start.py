@@ -16,7 +16,7 @@ from scipy import special
 
 from staffcast.contracts import Target
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.system import System
+from staffcast.erlang.models.system import System
 
 __all__ = ["likely_agents"]
 
@@ -81,7 +81,7 @@ def _with_patience(root: FloatArray, within: FloatArray, eager: FloatArray, targ
 
     low, high = np.zeros_like(root), np.ones_like(root)
     at_low, at_high = value(low), value(high)
-    for _ in range(4):
+    for _ in range(3):
         fall = np.minimum((at_high - at_low) / np.where(high == low, 1.0, high - low), -0.05)
         trial = np.clip(high - at_high / fall, -0.9 * root, 8.0)
         low, at_low, high = high, at_high, trial

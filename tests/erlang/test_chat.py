@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import staffcast.erlang as er
 from staffcast.contracts import InputError
-from staffcast.erlang.chat import aht_from_turns, even_gate, even_head
+from staffcast.erlang.models.chat import aht_from_turns, even_gate, even_head
 
 SLOWER = (240.0, 260.0, 330.0)
 

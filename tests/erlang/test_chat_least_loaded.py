@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 import staffcast.erlang as er
-from staffcast.erlang.chat import even_head
-from staffcast.erlang.leastloaded import least_loaded_head
+from staffcast.erlang.models.chat import even_head
+from staffcast.erlang.models.leastloaded import least_loaded_head
 
 
 def one(rate, agents, ahts, **how):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from staffcast.contracts import Band, InputError, Target
-from staffcast.erlang.deferrable import PlanStatus, spare_seconds, staff_deferrable
+from staffcast.erlang.deferrable.staff import PlanStatus, spare_seconds, staff_deferrable
 
 HOUR = 3600.0
 

@@ -11,7 +11,7 @@ from scipy import integrate, stats
 
 import staffcast.erlang as er
 from staffcast.contracts import InputError
-from staffcast.erlang.formulas import _log_poisson
+from staffcast.erlang.models.formulas import _log_poisson
 
 LOADS = st.floats(1e-3, 500)
 AGENTS = st.integers(1, 600)

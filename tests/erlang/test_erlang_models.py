@@ -427,3 +427,18 @@ def test_arrays_of_models_are_loops(seed):
             alone = performance(**{name: column[i] for name, column in rows.items()}, **extra)
             for name in [*SHARES, "asa_s", "mean_wait_s", "mean_queue"]:
                 assert getattr(together, name)[i] == pytest.approx(getattr(alone, name), rel=1e-9, abs=1e-12), name
+
+
+@pytest.mark.parametrize("kind", [{"model": "chat"}, {"model": "chat_lls"}, {"concurrency": 2}, {"capacity": 9}])
+def test_half_an_agent_is_refused_where_it_has_no_meaning(kind):
+    """Models of whole agents say so at every door; with a real number of them Erlang C goes on."""
+    target = Target.parse("80% in 60s")
+    calls = {
+        performance: {"arrivals_per_hour": 30},
+        reached_target: {"arrivals_per_hour": 30, "target": target},
+        capacity_per_hour: {"target": target},
+    }
+    for call, more in calls.items():
+        with pytest.raises(InputError, match=r"`agents` must be a whole number.*2\.5"):
+            call(aht_s=AHT, agents=2.5, **more, **kind)
+        call(aht_s=AHT, agents=2.5, **more)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, linalg
 
-from staffcast.erlang import formulas
-from staffcast.erlang.finite import FiniteQueue
+from staffcast.erlang.models import formulas
+from staffcast.erlang.models.finite import FiniteQueue
 
 # Agents, load per agent, patience and time waited in handle times (inf: nobody gives up; 0: nobody waits), places.
 SMALL = [

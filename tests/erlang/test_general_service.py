@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
 from staffcast.contracts import InputError
-from staffcast.erlang.formulas import erlang_c, mean_wait, wait_quantile, wait_tail
-from staffcast.erlang.general import cv2_of, general_wait, wait_factor
+from staffcast.erlang.models.formulas import erlang_c, mean_wait, wait_quantile, wait_tail
+from staffcast.erlang.models.general import cv2_of, general_wait, wait_factor
 
 LOADS = st.floats(0.01, 60)
 MORE = st.floats(0.05, 30)

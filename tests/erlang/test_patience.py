@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mpmath import mpf
 from scipy import linalg
 
-from staffcast.erlang import formulas
-from staffcast.erlang.patience import PatientQueue
+from staffcast.erlang.models import formulas
+from staffcast.erlang.models.patience import PatientQueue
 
 SHARES = ("all_busy", "abandon", "missed", "virtual_tail", "answered_late", "gave_up_before")
 TIMES = ("mean_wait", "asa", "mean_queue")

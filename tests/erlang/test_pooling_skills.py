@@ -10,8 +10,8 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from staffcast.contracts import InputError, Target
+from staffcast.erlang.classes.pooling import QueueLoad, pool_over_intervals, pool_staffing, skill_performance
 from staffcast.erlang.performance import performance
-from staffcast.erlang.pooling import QueueLoad, pool_over_intervals, pool_staffing, skill_performance
 from staffcast.erlang.solve import required_agents
 
 TEN = QueueLoad(arrivals_per_hour=100, aht_s=360, target="80% in 60s")

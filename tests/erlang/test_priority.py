@@ -10,8 +10,8 @@ from scipy import integrate, linalg, sparse
 from scipy.sparse.linalg import spsolve
 
 from staffcast.contracts import InputError, Target
-from staffcast.erlang.formulas import erlang_c, mean_wait, wait_quantile, wait_tail
-from staffcast.erlang.priority import priority_means, priority_waits, required_agents_by_class
+from staffcast.erlang.classes.priority import priority_means, priority_waits, required_agents_by_class
+from staffcast.erlang.models.formulas import erlang_c, mean_wait, wait_quantile, wait_tail
 
 RATES = st.lists(st.floats(0.1, 60), min_size=1, max_size=4)
 

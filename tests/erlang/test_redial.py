@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffcast.contracts import InputError
-from staffcast.erlang.redial import attempts
+from staffcast.erlang.models.redial import attempts
 
 AGENTS = st.integers(1, 40)
 PER_AGENT = st.floats(0.05, 3)

@@ -10,9 +10,9 @@ from scipy.linalg import expm
 
 from staffcast.contracts import Band, InputError, Target
 from staffcast.erlang import erlang_b, required_agents
-from staffcast.erlang.offeredload import backlog_carryover, load_over_time
-from staffcast.erlang.overtime import staff_over_time
-from staffcast.erlang.transient import transient_performance
+from staffcast.erlang.overtime.offeredload import backlog_carryover, load_over_time
+from staffcast.erlang.overtime.staff import staff_over_time
+from staffcast.erlang.overtime.transient import transient_performance
 
 # A day with one peak of handle times of 45 min, hourly staff, patience of two hours; the target is 80 % in 10 min.
 MINUTES = np.arange(24 * 60) / 60 + 1 / 120

@@ -10,8 +10,8 @@ from scipy.linalg import expm
 
 from staffcast.contracts import InputError, Target
 from staffcast.erlang import erlang_c, performance, staff_over_time
-from staffcast.erlang.transient import transient_performance
-from staffcast.erlang.transient_chain import FINE, QUICK, Flow, advance, at_rest
+from staffcast.erlang.overtime.chain import FINE, QUICK, Flow, advance, at_rest
+from staffcast.erlang.overtime.transient import transient_performance
 
 
 def generator(rate, slots, finish, theta, states):

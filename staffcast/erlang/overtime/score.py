@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.transient_chain import QUICK, Flow, Grade, State, advance, mixed
-from staffcast.erlang.transient_wait import Fate, Phase, Tagged
+from staffcast.erlang.overtime.chain import QUICK, Flow, Grade, State, advance, mixed
+from staffcast.erlang.overtime.wait import Fate, Phase, Tagged
 
 __all__ = ["Course", "Setting", "Stretch", "figures", "follow"]
 

@@ -1,6 +1,6 @@
 """Chat where each new conversation goes to the agent with the fewest, and stays with that agent.
 
-The crew of :mod:`staffcast.erlang.chat` spreads its chats evenly at all times. Real chats do not move: after some have
+The crew of ``chat`` spreads its chats evenly at all times. Real chats do not move: after some have
 ended, one agent may hold three while another holds one. The state is then how many agents hold 0, 1, …, k chats, but
 of the head only the mean rate d̄_m at which m chats are finished matters, as p_m·rate = p_{m+1}·d̄_{m+1}. Where
 each further chat adds less to j ÷ aht_j than the one before, an uneven crew finishes fewer: even is then optimistic.
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse, special
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.chat import NO_RATE, ChatHead, relative_weights
+from staffcast.erlang.models.chat import NO_RATE, ChatHead, relative_weights
 
 __all__ = ["EXACT_STATES", "LeastLoadedHead", "least_loaded_head"]
 
@@ -59,7 +59,7 @@ def least_loaded_head(
     agents : array of shape (elements,)
         Whole numbers ≥ 0.
     ahts : array of shape (k,) or (elements, k)
-        Handle times by chats held, as in :func:`staffcast.erlang.chat.even_head`. [s]
+        Handle times by chats held, as in :func:`staffcast.erlang.models.chat.even_head`. [s]
     exact_states : int
         Crews with at most this many states, (n + k)! ÷ (n!·k!), are solved exactly: with 5,000 up to 98 agents of
         2 slots, 29 of 3, 16 of 4 or 11 of 5; with 50,000 up to 314, 64, 30 or 19. 0 takes the approximation for all.

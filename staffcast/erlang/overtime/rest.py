@@ -9,8 +9,8 @@ import numpy as np
 
 from staffcast.contracts import Target
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.formulas import blocking
-from staffcast.erlang.transient_wait import Phase, Tagged
+from staffcast.erlang.models.formulas import blocking
+from staffcast.erlang.overtime.wait import Phase, Tagged
 
 __all__ = ["TIE", "Rest", "gap_of", "smallest"]
 

@@ -1,4 +1,4 @@
-"""What queues with shared agents meet, and the agents they need: the network behind :mod:`staffcast.erlang.pooling`."""
+"""What queues with shared agents meet, and the agents they need: the network behind ``pooling``."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.finite import FiniteQueue
-from staffcast.erlang.patience import PatientQueue
+from staffcast.erlang.models.finite import FiniteQueue
+from staffcast.erlang.models.patience import PatientQueue
 
 __all__ = ["OpenQueue", "Patchwork", "Queue", "queue_of"]
 

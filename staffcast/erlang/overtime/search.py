@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from staffcast.erlang.transient_chain import State
-from staffcast.erlang.transient_score import Course, Stretch
+from staffcast.erlang.overtime.chain import State
+from staffcast.erlang.overtime.score import Course, Stretch
 
 __all__ = ["Gap", "Search"]
 

@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from staffcast.contracts import Band, Target, bad_value
 from staffcast.erlang._checks import FloatArray, at_least_zero, whole
-from staffcast.erlang.offeredload import carry_over, load_over_time
-from staffcast.erlang.overtime_checks import number, per_interval
-from staffcast.erlang.overtime_rest import TIE, Rest, gap_of, smallest
-from staffcast.erlang.overtime_search import Gap, Search
+from staffcast.erlang.overtime.chain import QUICK, at_rest
+from staffcast.erlang.overtime.checks import number, per_interval
+from staffcast.erlang.overtime.offeredload import carry_over, load_over_time
+from staffcast.erlang.overtime.quantile import quantiles_of
+from staffcast.erlang.overtime.rest import TIE, Rest, gap_of, smallest
+from staffcast.erlang.overtime.score import Course, Setting, Stretch, figures, follow
+from staffcast.erlang.overtime.search import Gap, Search
+from staffcast.erlang.overtime.transient import setting_of
 from staffcast.erlang.solve import required_agents
-from staffcast.erlang.transient import setting_of
-from staffcast.erlang.transient_chain import QUICK, at_rest
-from staffcast.erlang.transient_quantile import quantiles_of
-from staffcast.erlang.transient_score import Course, Setting, Stretch, figures, follow
 
 __all__ = ["OverTime", "staff_over_time"]
 

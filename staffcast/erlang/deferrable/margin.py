@@ -19,8 +19,8 @@ import numpy as np
 from scipy import fft, special
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.deferrable_lp import Task
-from staffcast.erlang.deferrable_work import TRIM, day_factors, fft_size, gamma_work, less, mass_below, poisson_work
+from staffcast.erlang.deferrable.lp import Task
+from staffcast.erlang.deferrable.work import TRIM, day_factors, fft_size, gamma_work, less, mass_below, poisson_work
 
 __all__ = ["Course", "Lattice", "Slot"]
 

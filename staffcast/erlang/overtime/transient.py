@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, whole
-from staffcast.erlang.overtime_checks import number, per_interval, rates_per_second
-from staffcast.erlang.transient_chain import FINE, at_rest, gamma_nodes
-from staffcast.erlang.transient_score import Course, Setting, figures, follow
+from staffcast.erlang.overtime.chain import FINE, at_rest, gamma_nodes
+from staffcast.erlang.overtime.checks import number, per_interval, rates_per_second
+from staffcast.erlang.overtime.score import Course, Setting, figures, follow
 
 __all__ = ["TransientPerformance", "setting_of", "transient_performance"]
 

@@ -15,9 +15,9 @@ from scipy import optimize, sparse
 
 from staffcast.contracts import InputError
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.deferrable_lp import Task, crew_steps, fluid_plan
-from staffcast.erlang.deferrable_margin import Course, Lattice
-from staffcast.erlang.deferrable_polish import Judge, Look, fewer, mend, prune, scale_of, smooth
+from staffcast.erlang.deferrable.lp import Task, crew_steps, fluid_plan
+from staffcast.erlang.deferrable.margin import Course, Lattice
+from staffcast.erlang.deferrable.polish import Judge, Look, fewer, mend, prune, scale_of, smooth
 
 __all__ = ["Found", "best_plan"]
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, share, together
-from staffcast.erlang.kernels import free_odds, log_poisson
+from staffcast.erlang.models.kernels import free_odds, log_poisson
 
 __all__ = ["erlang_b", "erlang_c", "mean_wait", "wait_quantile", "wait_tail"]
 

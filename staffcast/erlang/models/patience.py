@@ -32,8 +32,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from staffcast.erlang import formulas
 from staffcast.erlang._checks import FloatArray
+from staffcast.erlang.models import formulas
 
 __all__ = ["PatientQueue"]
 
@@ -79,7 +79,7 @@ class _Busy(NamedTuple):
 class PatientQueue:
     """Queues side by side in which everybody may wait and everybody who waits may give up (M/M/n+M, Erlang A).
 
-    One of the :class:`staffcast.erlang.queues.Queue` family: all figures are shares of the offered or seconds, arrays
+    One of the ``queues.Queue`` family: all figures are shares of the offered or seconds, arrays
     of the length of the arguments, which are checked already. Time is in seconds.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The queue part when only so many can wait: M/M/c/K with or without patience, and Erlang B.
+"""The states of an M/M/c/K queue one by one, with patience or without: what ``finite`` adds up.
 
 With i waiting the next to leave does so at rate D + iθ, so P(N = S + i) is P(N = S) times the product of
 λ/(D + lθ) over l = 1..i [1]_. A customer who finds i ahead of it and stays is answered after a sum of independent
@@ -27,7 +27,6 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -37,17 +36,13 @@ from scipy import special
 
 from staffcast.erlang._checks import FloatArray
 
-__all__ = ["FiniteQueue"]
-
-# Elements × places worked on at once (half a megabyte per array), and how many of them are remembered between figures.
-_CELLS = 2**16
-_KEPT_CELLS = 2**21
-_MANY = 512
+__all__ = ["Rows", "Sums", "time_until"]
 
 IntArray = npt.NDArray[np.intp]
+_MANY = 512
 
 
-class _Sums(NamedTuple):
+class Sums(NamedTuple):
     """Sums over the states, one per element."""
 
     free: FloatArray  # P(N < S)
@@ -58,7 +53,7 @@ class _Sums(NamedTuple):
     queue: FloatArray  # mean number waiting
 
 
-class _Rows:
+class Rows:
     """Some of the elements, with the probability of every number waiting along axis 1."""
 
     def __init__(self, given: list[FloatArray], prob: FloatArray, free: FloatArray) -> None:
@@ -66,7 +61,7 @@ class _Rows:
         self.rate, self.drain, self.theta, self.last = given
 
     @classmethod
-    def of(cls, gate: FloatArray, rate: FloatArray, drain: FloatArray, theta: FloatArray, last: FloatArray) -> _Rows:
+    def of(cls, gate: FloatArray, rate: FloatArray, drain: FloatArray, theta: FloatArray, last: FloatArray) -> Rows:
         """Solve the balance equations."""
         waiting = np.arange(1, int(last.max()) + 1, dtype=np.float64)
         with np.errstate(divide="ignore", over="ignore"):  # next to nobody is answered or gives up: always full
@@ -103,11 +98,12 @@ class _Rows:
         """P(N > S + i), along axis 1."""
         return _sum_from(self.prob[:, 1:])
 
-    def sums(self) -> _Sums:
+    def sums(self) -> Sums:
+        """Sums over the states."""
         waits = self._let_in.sum(axis=1)
         full = self.prob[np.arange(len(self.last)), self.last.astype(np.intp)]
         queue = self.prob @ np.arange(self.prob.shape[1], dtype=np.float64)
-        return _Sums(self.free, waits + full, self.prob[:, 1:].sum(axis=1), waits, full, queue)
+        return Sums(self.free, waits + full, self.prob[:, 1:].sum(axis=1), waits, full, queue)
 
     def answered_wait(self) -> FloatArray:
         """E[W; answered]·λ/D: who finds j − 1 ahead and stays waits Σ 1/(D + lθ) over l = 1..j on average."""
@@ -155,192 +151,40 @@ class _Rows:
         result[self.drain == 0] = 0.0
         return result
 
-    def take(self, some: IntArray) -> _Rows:
+    def take(self, some: IntArray) -> Rows:
         """Only those rows."""
         width = int(self.last[some].max()) + 1
-        return _Rows([each[some] for each in self._given], self.prob[some, :width], self.free[some])
+        return Rows([each[some] for each in self._given], self.prob[some, :width], self.free[some])
 
 
-class FiniteQueue:
-    """M/M/c/K queue parts side by side, with patience or without; the module has the mathematics.
-
-    Parameters
-    ----------
-    gate : array, shape (n,)
-        P(all slots busy, nobody waits) ÷ P(a slot is free), in [0, inf]; inf without slots.
-    rate : array, shape (n,)
-        Arrivals, ≥ 0. [1/s]
-    drain : array, shape (n,)
-        Completions with all slots busy, ≥ 0. [1/s]
-    theta : array, shape (n,)
-        Giving up of each who waits, in [0, inf]: 0 nobody does, inf whoever would have to wait leaves at once. [1/s]
-    places : array, shape (n,)
-        Most who can wait, whole, ≥ 0; 0 is Erlang B.
-
-    Notes
-    -----
-    Overload is a load like any other. Without arrivals every share and every wait is 0. Without slots (``drain`` 0)
-    nobody is answered and ``asa`` is inf. A ``t`` below 0 says that the first reply alone takes longer than the target:
-    everybody is missed.
-
-    Relative error below 1e-13, measured against 50 digits over 1 to 10,000 agents, 0.3 to 3 erlang per agent, up to
-    100,000 places, patience of 0.001 to 1e9 handle times and waits of 0 to 20 handle times, times the larger of 1 and
-    the relative change of the figure per relative change of its rate or time; shares below 1e-290 may come out as 0.
-    Work grows with the places, by some 30 ns for each and element. Memory stays below 200 MB up to a million places.
-
-    Examples
-    --------
-    Two slots of 4 minutes, 36 arrivals an hour and two places; who waits gives up after 4 minutes on average.
-
-    >>> load, slots, one = 2.4, 2, np.ones(1)
-    >>> lost = load**2 / 2 / (1 + load + load**2 / 2)
-    >>> queue = FiniteQueue(one * lost / (1 - lost), one * 0.01, one * slots / 240, one / 240, one * 2)
-    >>> queue.block.round(3), queue.abandon.round(3), queue.missed(one * 60).round(3)
-    (array([0.139]), array([0.212]), array([0.532]))
-    """
-
-    def __init__(
-        self, gate: FloatArray, rate: FloatArray, drain: FloatArray, theta: FloatArray, places: FloatArray
-    ) -> None:
-        self._gate, self._drain = gate, drain
-        self._any = rate > 0
-        self._rate = np.where(self._any, rate, 1.0)  # where nothing comes the figures are set at the end
-        # Who leaves at once is never seen waiting: the states are those without places.
-        hasty = np.isinf(theta)
-        self._theta = np.where(hasty, 0.0, np.minimum(theta, 1e300))
-        self._last = np.where(hasty | ~self._any, 0.0, places)
-        self._hasty = hasty & (places > 0)
-        with np.errstate(over="ignore"):
-            self._drain_per_rate = np.minimum(drain / self._rate, 1e300)
-        self._parts = _parts(self._last)
-        kept = float(np.sum(self._last + 1)) <= _KEPT_CELLS
-        self._kept = list(self._rows()) if kept else None
-
-    @property
-    def all_busy(self) -> FloatArray:
-        """Share of the arrivals that find every slot busy, those turned away included."""
-        return self._share(self._sums.busy)
-
-    @property
-    def block(self) -> FloatArray:
-        """Share turned away."""
-        return self._share(np.where(self._hasty, 0.0, self._sums.full))
-
-    @property
-    def wait_prob(self) -> FloatArray:
-        """Share that is let in and has to wait."""
-        return self._share(np.where(self._hasty, self._sums.busy, self._sums.waits))
-
-    @property
-    def abandon(self) -> FloatArray:
-        """Share that gives up."""
-        with np.errstate(over="ignore"):
-            per_arrival = np.minimum(self._theta / self._rate, 1e300)
-        # By Little's law, but where the number waiting is next to nothing and everybody who waits gives up.
-        left = np.where(per_arrival < 1e250, self._sums.queue * per_arrival, self._sums.waits)
-        return self._share(np.where(self._hasty, self._sums.busy, left))
-
-    def missed(self, t: FloatArray) -> FloatArray:
-        """Share turned away, giving up at any time, or answered after ``t`` seconds; to full relative precision."""
-        return self._share(np.where(t < 0, 1.0, self.block + self.abandon + self._late(t)))
-
-    def virtual_tail(self, t: FloatArray) -> FloatArray:
-        """Share let in that would wait more than ``t`` seconds if it never gave up."""
-        after = _held(t)
-        late = self._gather(after, lambda rows, of: rows.virtually_late(of))
-        late = np.where(self._hasty, self._sums.busy * np.exp(-self._drain * after), late)
-        return self._share(np.where(t < 0, self._admitted, late))
-
-    def answered_late(self, t: FloatArray) -> FloatArray:
-        """Share answered after more than ``t`` seconds."""
-        return self._share(np.where(t < 0, self._answered, self._late(t)))
-
-    def gave_up_before(self, t: FloatArray) -> FloatArray:
-        """Share that gives up within ``t`` seconds."""
-        gone = self._gather(_held(t), lambda rows, of: rows.gave_up(of))
-        return self._share(np.where(t < 0, 0.0, np.where(self._hasty, self._sums.busy, np.minimum(gone, self.abandon))))
-
-    def mean_wait(self) -> FloatArray:
-        """Mean seconds spent waiting by those let in, those who give up included, by Little's law."""
-        queue, admitted = self._sums.queue, self._admitted * self._rate
-        # Always full, and whoever is let in never leaves.
-        wait = np.where(queue > 0, np.inf, 0.0)
-        np.divide(queue, admitted, out=wait, where=admitted > 0)
-        return np.where(self._any, wait, 0.0)
-
-    def asa(self) -> FloatArray:
-        """Mean wait of the answered in seconds."""
-        waited = self._over_rows(lambda rows: rows.answered_wait()) * self._drain_per_rate
-        wait = np.divide(waited, self._answered, out=np.zeros_like(waited), where=waited > 0)
-        return np.where(self._any, np.where(self._drain > 0, wait, np.inf), 0.0)
-
-    def mean_queue(self) -> FloatArray:
-        """Mean number waiting."""
-        return np.where(self._any, self._sums.queue, 0.0)
-
-    def wait_quantile(self, q: FloatArray) -> FloatArray:
-        """Shortest time in seconds within which a share ``q`` of the answered has been answered."""
-        limit = np.full_like(self._drain, np.inf)
-        with np.errstate(over="ignore"):
-            np.divide((1 - q) * self._answered, self._drain_per_rate, out=limit, where=self._drain_per_rate > 0)
-        time = self._gather(limit, _time_until)
-        return np.where(self._any, np.where(self._drain > 0, time, np.inf), 0.0)
-
-    @cached_property
-    def _sums(self) -> _Sums:
-        parts = [rows.sums() for rows in self._kept or self._rows()]
-        order = np.concatenate([np.empty(0, np.intp), *self._parts])
-        result = [np.empty_like(self._drain) for _ in _Sums._fields]
-        for each, pieces in zip(result, zip(*parts, strict=True), strict=False):
-            each[order] = np.concatenate(pieces)
-        return _Sums(*result)
-
-    @property
-    def _admitted(self) -> FloatArray:
-        return np.where(self._hasty, 1.0, self._sums.free + self._sums.waits)
-
-    @property
-    def _answered(self) -> FloatArray:
-        """Share answered: at once, or on the way down from S + i to S + i − 1."""
-        return np.where(self._drain > 0, self._sums.free, 0.0) + self._sums.some_waiting * self._drain_per_rate
-
-    def _late(self, t: FloatArray) -> FloatArray:
-        return self._gather(_held(t), lambda rows, of: rows.late(of)) * self._drain_per_rate
-
-    def _share(self, values: FloatArray) -> FloatArray:
-        return np.where(self._any, np.minimum(values, 1.0), 0.0)
-
-    def _rows(self) -> Iterator[_Rows]:
-        for at in self._parts:
-            yield _Rows.of(*(each[at] for each in (self._gate, self._rate, self._drain, self._theta, self._last)))
-
-    def _over_rows(self, figure: Callable[[_Rows], FloatArray]) -> FloatArray:
-        return self._gather(self._drain, lambda rows, _: figure(rows))
-
-    def _gather(self, argument: FloatArray, figure: Callable[[_Rows, FloatArray], FloatArray]) -> FloatArray:
-        result = np.empty_like(self._drain)
-        with np.errstate(over="ignore"):  # times and rates beyond all bounds: their exponentials are 0
-            for at, rows in zip(self._parts, self._kept or self._rows(), strict=True):
-                result[at] = figure(rows, argument[at])
-        return result
-
-
-def _parts(last: FloatArray) -> list[IntArray]:
-    """The elements in groups of like many places, as large as :data:`_CELLS` allows and at least of one."""
-    order = np.argsort(last, kind="stable")
-    ends, start = [], 0
-    width = last[order] + 1
-    while start < len(order):
-        # The last of a group has the most places, and all get its width.
-        ahead = width[start : start + _CELLS]
-        cells = ahead * np.arange(1, len(ahead) + 1)
-        start += max(int(np.searchsorted(cells, _CELLS, side="right")), 1)
-        ends.append(start)
-    return np.split(order, ends[:-1]) if ends else []
-
-
-def _held(t: FloatArray) -> FloatArray:
-    return np.clip(t, 0.0, 1e200)
+def time_until(rows: Rows, limit: FloatArray) -> FloatArray:
+    """Solve P(answered after t)·λ/D = limit for t ≥ 0."""
+    time = np.zeros(len(limit))
+    todo = np.flatnonzero(rows.prob[:, 1:].sum(axis=1) > limit)
+    if not todo.size:
+        return time
+    left, goal = rows.take(todo), limit[todo]
+    now = left.answered_wait() / left.prob[:, 1:].sum(axis=1)
+    low, high = np.zeros(len(todo)), np.full(len(todo), np.inf)
+    # Newton on the logarithm, which is nearly straight or bends down; kept between what is known to be on either side.
+    for _ in range(200):
+        late, falls = left.late_and_fall(now)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            over = np.log(late / goal)
+            step = over * late / falls
+        low, high = np.where(over > 0, now, low), np.where(over > 0, high, now)
+        there = now + step
+        inside = (there > low) & (there < high) & (there < 3 * now)
+        there = np.where(inside, there, np.where(high < np.inf, (low + high) / 2, 2 * now))
+        met = (np.abs(over) <= 4e-15) | (np.abs(step) <= 1e-15 * now) | (high - low <= 1e-15 * now)
+        time[todo] = np.where(met, now, there)
+        if met.all():
+            break
+        keep = np.flatnonzero(~met)
+        if keep.size < todo.size:
+            left, goal, todo = left.take(keep), goal[keep], todo[keep]
+        now, low, high = there[keep], low[keep], high[keep]
+    return time
 
 
 def _dot(one: FloatArray, other: FloatArray) -> FloatArray:
@@ -458,33 +302,3 @@ def _stirling(inverse: FloatArray) -> FloatArray:
     n = 1 / inverse[few]
     result[few] = special.gammaln(n + 1) - (n + 0.5) * np.log(n) + n - 0.5 * np.log(2 * np.pi)
     return result
-
-
-def _time_until(rows: _Rows, limit: FloatArray) -> FloatArray:
-    """Solve P(answered after t)·λ/D = limit for t ≥ 0."""
-    time = np.zeros(len(limit))
-    todo = np.flatnonzero(rows.prob[:, 1:].sum(axis=1) > limit)
-    if not todo.size:
-        return time
-    left, goal = rows.take(todo), limit[todo]
-    now = left.answered_wait() / left.prob[:, 1:].sum(axis=1)
-    low, high = np.zeros(len(todo)), np.full(len(todo), np.inf)
-    # Newton on the logarithm, which is nearly straight or bends down; kept between what is known to be on either side.
-    for _ in range(200):
-        late, falls = left.late_and_fall(now)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            over = np.log(late / goal)
-            step = over * late / falls
-        low, high = np.where(over > 0, now, low), np.where(over > 0, high, now)
-        there = now + step
-        inside = (there > low) & (there < high) & (there < 3 * now)
-        there = np.where(inside, there, np.where(high < np.inf, (low + high) / 2, 2 * now))
-        met = (np.abs(over) <= 4e-15) | (np.abs(step) <= 1e-15 * now) | (high - low <= 1e-15 * now)
-        time[todo] = np.where(met, now, there)
-        if met.all():
-            break
-        keep = np.flatnonzero(~met)
-        if keep.size < todo.size:
-            left, goal, todo = left.take(keep), goal[keep], todo[keep]
-        now, low, high = there[keep], low[keep], high[keep]
-    return time

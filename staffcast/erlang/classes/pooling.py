@@ -26,7 +26,7 @@ import numpy as np
 
 from staffcast.contracts import bad_value
 from staffcast.erlang._checks import above_zero, whole
-from staffcast.erlang._skill_network import QueueLoad, SkillService, crew_for, parts_of
+from staffcast.erlang.classes._skill_network import QueueLoad, SkillService, crew_for, parts_of
 
 __all__ = ["PoolStaffing", "QueueLoad", "SkillService", "pool_over_intervals", "pool_staffing", "skill_performance"]
 

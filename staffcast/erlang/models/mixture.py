@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.gamma import Rates
-from staffcast.erlang.queues import Queue
+from staffcast.erlang.models.gamma import Rates
+from staffcast.erlang.models.queues import Queue
 
 __all__ = ["MixedQueue"]
 

@@ -25,7 +25,7 @@ from scipy import special
 
 from staffcast.contracts import bad_value
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, share, together
-from staffcast.erlang.formulas import mean_from, waiting
+from staffcast.erlang.models.formulas import mean_from, waiting
 
 __all__ = ["GeneralWait", "HandleVariation", "cv2_of", "general_wait", "wait_factor"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.deferrable_lp import Task, crew_steps
-from staffcast.erlang.deferrable_margin import Course, Lattice
-from staffcast.erlang.deferrable_worth import worth
+from staffcast.erlang.deferrable.lp import Task, crew_steps
+from staffcast.erlang.deferrable.margin import Course, Lattice
+from staffcast.erlang.deferrable.worth import worth
 
 __all__ = ["Judge", "Look", "fewer", "mend", "prune", "smooth"]
 

@@ -13,19 +13,20 @@ from scipy import special
 
 from staffcast.contracts import bad_value
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, patience, share_of_all, together, whole
-from staffcast.erlang.chat import even_gate, even_head
-from staffcast.erlang.choice import Model, chosen_model, handle_times
-from staffcast.erlang.gamma import Rates, over_rates
-from staffcast.erlang.kernels import free_odds
-from staffcast.erlang.leastloaded import least_loaded_head
-from staffcast.erlang.measures import MEAN_COVERS, ErlangCQueue, occupied
-from staffcast.erlang.mixture import MixedQueue
-from staffcast.erlang.queues import OpenQueue, Patchwork, Queue, queue_of
-from staffcast.erlang.redial import attempts
+from staffcast.erlang.models.chat import even_gate, even_head
+from staffcast.erlang.models.choice import Model, chosen_model, handle_times
+from staffcast.erlang.models.gamma import Rates, over_rates
+from staffcast.erlang.models.kernels import free_odds
+from staffcast.erlang.models.leastloaded import least_loaded_head
+from staffcast.erlang.models.measures import MEAN_COVERS, ErlangCQueue, occupied
+from staffcast.erlang.models.mixture import MixedQueue
+from staffcast.erlang.models.queues import OpenQueue, Patchwork, Queue, queue_of
+from staffcast.erlang.models.redial import attempts
 
 __all__ = ["Station", "System"]
 
 Busy = Callable[[], tuple[FloatArray, FloatArray]]
+_CHATS = ("chat", "chat_lls")
 """Gives occupancy and busy agents when they are asked for: the search for a crew mostly does not."""
 
 
@@ -117,9 +118,10 @@ class System:
         model: str | None = None,
         first_reply_s: npt.ArrayLike = 0.0,
         rate_cv: npt.ArrayLike = 0.0,
+        agents: npt.ArrayLike | None = None,
         **others: FloatArray,
     ) -> tuple[System, list[FloatArray]]:
-        """Check the arguments, choose the model, and broadcast ``others`` with them; these come back flat.
+        """Check the arguments, choose the model, broadcast ``agents`` and ``others`` with them; these come back flat.
 
         Raises
         ------
@@ -138,9 +140,7 @@ class System:
             "patience_s": np.asarray(np.inf) if patience_s is None else patience("patience_s", patience_s),
             "capacity": np.asarray(0.0) if capacity is None else whole("capacity", capacity),
             "aht_by_concurrency_s": np.zeros(()) if levels is None else np.zeros(levels.shape[:-1]),
-            **others,
         }
-        arrays = dict(zip(given, together(**given), strict=True))
         chosen = chosen_model(
             model,
             patient=patience_s is not None,
@@ -148,10 +148,16 @@ class System:
             chats=per_agent > 1 or levels is not None,
             limited=capacity is not None,
         )
+        side_by_side = chosen in _CHATS or per_agent > 1 or levels is not None
+        if agents is not None:
+            check = whole if side_by_side or capacity is not None else at_least_zero
+            others = {"agents": check("agents", agents), **others}
+        given |= others
+        arrays = dict(zip(given, together(**given), strict=True))
         shape = arrays["aht_s"].shape
         flat = {name: array.ravel() for name, array in arrays.items()}
         size = flat["aht_s"].size
-        if chosen in ("chat", "chat_lls") or per_agent > 1 or levels is not None:
+        if side_by_side:
             if levels is None:
                 by_level = np.repeat(flat["aht_s"][:, None], per_agent, axis=1)
             else:
@@ -175,7 +181,7 @@ class System:
     @property
     def whole_agents(self) -> bool:
         """Whether the model knows whole agents only."""
-        return self.model in ("mmck", "chat", "chat_lls")
+        return self.model in ("mmck", *_CHATS)
 
     @property
     def most_per_agent(self) -> FloatArray:

@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from staffcast.contracts import Band, InputError, Target, bad_value
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, share, together, whole
-from staffcast.erlang.deferrable_lp import Task, refuse_hopeless
-from staffcast.erlang.deferrable_paths import day_shares
-from staffcast.erlang.deferrable_search import Found, best_plan
+from staffcast.erlang.deferrable.lp import Task, refuse_hopeless
+from staffcast.erlang.deferrable.paths import day_shares
+from staffcast.erlang.deferrable.search import Found, best_plan
 
 __all__ = ["Deferrable", "PlanStatus", "spare_seconds", "staff_deferrable"]
 

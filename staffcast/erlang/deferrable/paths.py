@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.deferrable_margin import Lattice
+from staffcast.erlang.deferrable.margin import Lattice
 
 __all__ = ["day_shares"]
 
@@ -16,7 +16,7 @@ def day_shares(lattice: Lattice, agents: FloatArray, *, paths: int = 1000) -> Fl
     """Share of each day's tickets that is in time, day by day as it happens.
 
     Tickets of a slot come together in its middle and are taken to stand behind one another; everything else is as in
-    :meth:`staffcast.erlang.deferrable_margin.Lattice.run`. All plans meet the same random numbers.
+    :meth:`staffcast.erlang.deferrable.margin.Lattice.run`. All plans meet the same random numbers.
 
     Parameters
     ----------

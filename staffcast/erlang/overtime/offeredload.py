@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from staffcast.contracts import bad_value
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, whole
-from staffcast.erlang.formulas import blocking
-from staffcast.erlang.overtime_checks import number, per_interval, rates_per_second
+from staffcast.erlang.models.formulas import blocking
+from staffcast.erlang.overtime.checks import number, per_interval, rates_per_second
 
 __all__ = ["Carried", "backlog_carryover", "carry_over", "load_over_time"]
 

@@ -23,7 +23,7 @@ _TIE = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """What :func:`staffcast.erlang.deferrable.staff_deferrable` was asked, checked, one entry per interval.
+    """What :func:`staffcast.erlang.deferrable.staff.staff_deferrable` was asked, checked, one entry per interval.
 
     Times are seconds from the start of the first interval. ``within_s`` is what the target leaves for waiting.
     """

@@ -6,7 +6,7 @@ With S = n·k slots taken, customers queue, and the crew finishes n·k ÷ aht_k 
 
 The chain of the number of chats is cut at S. Its *head*, the states with a free slot, is what this module adds up; it
 enters everything else through one number, ``gate`` = p_S ÷ (p_0 + … + p_{S−1}). Here chats are spread evenly, as
-if they moved to whoever has fewest; :mod:`staffcast.erlang.leastloaded` has the crew whose chats stay where they began.
+if they moved to whoever has fewest; ``leastloaded`` has the crew whose chats stay where they began.
 
 References
 ----------
@@ -72,7 +72,7 @@ def even_head(rate: FloatArray, agents: FloatArray, ahts: FloatArray) -> ChatHea
     agents : array of shape (elements,)
         Whole numbers ≥ 0.
     ahts : array of shape (k,) or (elements, k)
-        aht_1, …, aht_k, above 0 and not falling; checked by :func:`staffcast.erlang.choice.handle_times`. The same
+        aht_1, …, aht_k, above 0 and not falling; checked by ``choice.handle_times``. The same
         number k times over means that chats do not slow each other. [s]
 
     Returns

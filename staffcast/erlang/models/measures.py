@@ -4,7 +4,7 @@ The rate is gamma distributed with the given mean and relative standard deviatio
 interval. Shares and waits are over *tickets*: a busy hour has more of them, so each rate counts by its tickets. A
 gamma variable with shape k, weighted by itself, is a gamma variable with shape k + 1 and the same scale; rates at or
 above what the agents can handle have a closed probability, and the stable rest is integrated by Gauss–Legendre in the
-cube root of the rate (:mod:`staffcast.erlang.gamma`). Shares are within 1e-4 of brute force
+cube root of the rate (:mod:`staffcast.erlang.models.gamma`). Shares are within 1e-4 of brute force
 for ``cv`` 0.02 to 2, 0.3 to 9,000 erlang and targets of 0 to 12 handle times (the worst found was 2e-5).
 
 Everything here takes checked float arrays of one length and returns an array of that length.
@@ -23,9 +23,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from staffcast.erlang import formulas
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.gamma import over_rates, overload_at
+from staffcast.erlang.models import formulas
+from staffcast.erlang.models.gamma import over_rates, overload_at
 
 __all__ = ["MEAN_COVERS", "ErlangCQueue", "occupied"]
 
@@ -62,7 +62,7 @@ def occupied(load: FloatArray, agents: FloatArray, cv: FloatArray) -> FloatArray
 class ErlangCQueue:
     """M/M/c queues side by side, each with a known (``cv`` 0) or an uncertain rate.
 
-    One of the :class:`staffcast.erlang.queues.Queue` family. The waiting probabilities, which cost most, are computed
+    One of the ``queues.Queue`` family. The waiting probabilities, which cost most, are computed
     once and serve every measure. Nobody gives up and nobody is turned away.
     """
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import fft
 
 from staffcast.erlang._checks import FloatArray
-from staffcast.erlang.deferrable_margin import Course, Lattice
-from staffcast.erlang.deferrable_work import below_weights, expected, fft_size, less, value_before, widened
+from staffcast.erlang.deferrable.margin import Course, Lattice
+from staffcast.erlang.deferrable.work import below_weights, expected, fft_size, less, value_before, widened
 
 __all__ = ["worth"]
 

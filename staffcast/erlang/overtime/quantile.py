@@ -10,10 +10,10 @@ from scipy import special
 
 from staffcast.erlang._checks import FloatArray, whole
 from staffcast.erlang._checks import share as _share
-from staffcast.erlang.overtime_checks import per_interval
-from staffcast.erlang.transient import setting_of
-from staffcast.erlang.transient_chain import QUICK, at_rest
-from staffcast.erlang.transient_score import Course, Setting, Stretch, follow
+from staffcast.erlang.overtime.chain import QUICK, at_rest
+from staffcast.erlang.overtime.checks import per_interval
+from staffcast.erlang.overtime.score import Course, Setting, Stretch, follow
+from staffcast.erlang.overtime.transient import setting_of
 
 __all__ = ["quantiles_of", "transient_quantiles"]
 

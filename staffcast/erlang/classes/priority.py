@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from staffcast.contracts import Target, bad_value
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, share, together
-from staffcast.erlang._priority_tail import late, late_quantile
-from staffcast.erlang.formulas import waiting
-from staffcast.erlang.general import factor
+from staffcast.erlang.classes._priority_tail import late, late_quantile
+from staffcast.erlang.models.formulas import waiting
+from staffcast.erlang.models.general import factor
 
 __all__ = [
     "PriorityMeans",
@@ -237,7 +237,7 @@ def priority_means(
     -----
     One agent: Cobham's exact M/G/1 [1]_. Several: the waits of one agent who works ``agents`` times as fast, times
     the ratio of the two mean waits first come first served, in the manner of [3]_ (which has pre-emptive classes), with
-    M/G/c by :func:`staffcast.erlang.general.wait_factor`. Against solved chains of two classes, 2 and 5 agents, loads
+    M/G/c by :func:`~staffcast.erlang.wait_factor`. Against solved chains of two classes, 2 and 5 agents, loads
     of 70 % and 85 %: the less urgent class is within 4 %, the urgent one within 12 % where its tickets take a third of
     the others' time and up to 35 % too long where they take three times as much. In overload the urgent classes meet
     agents who are always busy, the rest of their time with the first class that is not stable.
