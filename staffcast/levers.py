@@ -34,7 +34,8 @@ class QueueLevers:
     pool_hours : float
         Agent hours a week saved by it.
     concurrency_hours : float
-        Most agent hours a week that one more conversation per agent can save: if handle times stay.
+        Most agent hours a week that a second conversation per agent can save: if handle times include the customers'
+        pauses and do not grow. Of active time nothing is saved.
     deflection : float
         Share that a bot would have to close in the median interval below the band, for one agent fewer there.
     """
@@ -48,9 +49,11 @@ class QueueLevers:
 
 
 def queue_levers(demand: Demand, scenario: Scenario) -> list[QueueLevers]:
-    """Levers of every live or chat queue that cannot be in its band, over the first seven days of the plan.
+    """Levers of every live queue that cannot be in its band, over the first seven days of the plan.
 
     Taken at the rates forecast, without their doubt, and each lever alone: two together bring less than their sum.
+    Agents with several conversations have used the lever of concurrency and are mostly above the band, not below; the
+    figures here are those of one ticket at a time, so chats have no part in them.
     """
     hours, minutes = demand.minutes / 60, demand.minutes
     n = min(len(demand.ds), 7 * 24 * 60 // minutes)
@@ -58,7 +61,7 @@ def queue_levers(demand: Demand, scenario: Scenario) -> list[QueueLevers]:
     crews = {}
     for queue in demand.queues:
         rows, rules = demand.of(queue), scenario.for_queue(queue)
-        if model_of(rules, minutes=minutes, aht_s=usual_handle_time(rows)).name != "deferrable":
+        if model_of(rules, minutes=minutes, aht_s=usual_handle_time(rows)).name.startswith("erlang_"):
             worked = worked_tickets(rows, rules, minutes)[:n]
             crews[queue] = _Crew(worked / hours, rows["aht_s"].to_numpy()[:n], rows["open"].to_numpy()[:n], rules)
     found = []
@@ -68,8 +71,7 @@ def queue_levers(demand: Demand, scenario: Scenario) -> list[QueueLevers]:
             continue
         one = advise(
             arrivals_per_hour=crew.rate, aht_s=crew.aht, target=rules.frt, band=rules.band,
-            patience_s=rules.patience_s, concurrency=rules.concurrency,
-            aht_by_concurrency_s=rules.aht_by_concurrency_s, first_reply_s=rules.first_reply_s,
+            patience_s=rules.patience_s, first_reply_s=rules.first_reply_s,
             minimum=np.where(crew.opened, rules.minimum, 0),
         )  # fmt: skip
         below = ~one.in_reach

@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.channels import chats_at_once, require_models
+from staffcast.channels import chat_times, chats_at_once, model_of, require_models
 from staffcast.contracts import REQUIREMENT, InputError, Target
 from staffcast.erlang import spare_seconds
 from staffcast.forecast import Demand
 from staffcast.scenario import QueueRules, Scenario
 from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
-from staffcast.staffing import worked_tickets
+from staffcast.staffing import usual_handle_time, worked_tickets
 from staffcast.utilization import QueueFacts
 
-__all__ = ["Played", "agents_on_grid", "play", "require_judgeable"]
+__all__ = ["Played", "agents_on_grid", "not_played", "play", "require_judgeable", "require_same_models"]
 
 Progress = Callable[[int, int], None]
 
@@ -176,6 +176,84 @@ def require_judgeable(scenario: Scenario, queues: Iterable[str]) -> None:
             )
 
 
+def not_played(demand: Demand, scenario: Scenario) -> list[str]:
+    """What the simulation leaves out or plays more simply than it was staffed, a sentence each: read verdicts with it.
+
+    Parameters
+    ----------
+    demand : Demand
+        With handle times.
+    scenario : Scenario
+    """
+    out = []
+    for queue in demand.queues:
+        rules = scenario.for_queue(queue)
+        if rules.redial > 0:
+            out.append(
+                f"{queue}: redials are not played ({100 * rules.redial:g} % of those who give up); who gives up is "
+                "gone there, so it has fewer tickets than would come"
+            )
+        many = chats_at_once(rules)
+        if many > 1:
+            out.append(
+                f"{queue}: conversations side by side are played as {many} lines per agent, each at the pace of an "
+                f"agent with {many} in hand: slower than they would be; its utilization is that of the lines"
+            )
+        if rules.in_gaps_of is not None:
+            out.append(
+                f"{queue}: the gaps of {rules.in_gaps_of} are played as the whole agents that fit into them, not as "
+                "pieces of time between tickets"
+            )
+    return out
+
+
+def require_same_models(
+    requirement: pd.DataFrame, demand: Demand, scenario: Scenario, *, file: str | Path | None = None
+) -> list[str]:
+    """Check that a plan read from a file is played as it was staffed.
+
+    Parameters
+    ----------
+    requirement : DataFrame
+        The requirement table; without a column ``model`` there is nothing to check.
+    demand : Demand
+        With handle times.
+    scenario : Scenario
+    file : path, optional
+        Where the plan was read from; named in errors.
+
+    Returns
+    -------
+    list of str
+        A sentence for each queue that the table says was staffed in another way than the scenario has it.
+
+    Raises
+    ------
+    InputError
+        A queue was staffed for several conversations per agent, and the scenario does not say how many.
+    """
+    if "model" not in requirement:
+        return []
+    notes = []
+    for queue in demand.queues:
+        named = requirement.loc[requirement["unique_id"] == queue, "model"].dropna()
+        was = str(named.iloc[0]).partition(",")[0] if len(named) else ""
+        rules = scenario.for_queue(queue)
+        now = model_of(rules, minutes=demand.minutes, aht_s=usual_handle_time(demand.of(queue))).name
+        if was == "chat" and now != "chat":
+            raise InputError(
+                f"queue {queue!r} was staffed for several conversations per agent (model chat), but the scenario has "
+                "one at a time; give the --scenario it was staffed with, or --aht-by-concurrency 10m,13m,17m (with 1, "
+                "2, 3 in hand); or leave the column model out of the plan",
+                file=file, column="model",
+            )  # fmt: skip
+        if was not in ("", now):
+            notes.append(
+                f"{queue} was staffed as {was} and is played as {now}: the plan was made with another scenario"
+            )
+    return notes
+
+
 def _percentile(target: Target) -> str:
     return f"{100 * target.level:g}"
 
@@ -262,8 +340,9 @@ def _lines(
 
 def _service(table: pd.DataFrame, known: QueueFacts, rules: QueueRules) -> Service:
     mean = table["aht_s"].to_numpy(dtype=float)
-    if rules.aht_by_concurrency_s is not None:
-        mean = np.full_like(mean, rules.aht_by_concurrency_s[-1])
+    times = chat_times(rules, usual_handle_time(table))
+    if times is not None:
+        mean = np.full_like(mean, times[-1])
     return Service.exponential(mean) if known.handle_cv == 1.0 else Service.lognormal(mean, known.handle_cv)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.channels import QueueModel
+from staffcast.channels import QueueModel, chat_times
 from staffcast.contracts import Target, format_duration, format_share
 from staffcast.erlang import (
     Deferrable,
@@ -22,7 +23,7 @@ from staffcast.erlang import (
 )
 from staffcast.scenario import QueueRules
 
-__all__ = ["deferrable_rows", "live_rows"]
+__all__ = ["deferrable_rows", "live_rows", "occupancy_over"]
 
 FloatArray = npt.NDArray[np.float64]
 _PERCENTILES = {"frt_p50_s": 0.50, "frt_p90_s": 0.90, "frt_p95_s": 0.95, "frt_p99_s": 0.99}
@@ -52,17 +53,18 @@ def live_rows(
     minimum = np.where(opened, rules.minimum, 0)
     asked: dict[str, Any] = {"target": rules.frt, "band": rules.band, "first_reply_s": rules.first_reply_s}
     crowd: dict[str, Any] = {"patience_s": rules.patience_s}
+    times = None
     if model.name == "chat":
-        crowd |= {"concurrency": rules.concurrency, "aht_by_concurrency_s": rules.aht_by_concurrency_s}
+        times = chat_times(rules, float(np.average(aht, weights=worked) if worked.sum() > 0 else aht.mean()))
+        crowd |= {"concurrency": 1 if times is None else len(times), "aht_by_concurrency_s": times}
     if model.name == "erlang_x":
         crowd |= {"redial": rules.redial}
     day = pd.factorize(rows["ds"].dt.date)[0]
     if model.over_time:
         columns = _over_time(rate, aht, cv, day, opened, minimum, asked, rules, minutes)
     else:
-        columns = _steady(
-            required_agents(arrivals_per_hour=rate, aht_s=aht, minimum=minimum, rate_cv=cv, **crowd, **asked), rules
-        )
+        found = required_agents(arrivals_per_hour=rate, aht_s=aht, minimum=minimum, rate_cv=cv, **crowd, **asked)
+        columns = _steady(found, rules) if times is None else _chats(found, rules, times)
     chance = chance_met(
         arrivals_per_hour=rate, aht_s=aht, agents=columns["agents"], target=rules.frt, rate_cv=cv, day=day,
         first_reply_s=rules.first_reply_s, **{k: v for k, v in crowd.items() if k != "redial"},
@@ -101,6 +103,8 @@ def deferrable_rows(
     weight = rows["mean"].to_numpy()
     aht = float(np.average(rows["aht_s"], weights=weight)) if weight.sum() > 0 else float(rows["aht_s"].mean())
     cv = float(np.average(rows["rate_cv"], weights=weight)) if uncertain and weight.sum() > 0 else 0.0
+    together = rows["share_level"] + rows["share_day"]
+    common = float(np.average(together, weights=weight)) if weight.sum() > 0 else 1.0
     # What comes last is due after the end, and would not be staffed for: the span goes on as it was a week before.
     n = len(rows)
     ahead = int(-(-rules.frt.seconds // 86_400) + 1) * 1440 // minutes
@@ -112,7 +116,8 @@ def deferrable_rows(
         arrivals=weight[longer], aht_s=aht, interval_s=60.0 * minutes, target=rules.frt,
         opened=rows["open"].to_numpy()[longer], backlog=[(1.0, age) for age in ages.tolist()],
         spare_s=np.broadcast_to(spare_s, (n,))[longer], band=rules.band, first_reply_s=rules.first_reply_s,
-        minimum=np.where(rows["open"], rules.minimum, 0)[longer], rate_cv=cv,
+        minimum=np.where(rows["open"], rules.minimum, 0)[longer], rate_cv=cv, rate_common=min(common, 1.0),
+        there=rows["carried"].to_numpy()[longer], band_over="day",
         day=np.concatenate([days, days[-1] + 1 + np.arange(ahead) * minutes // 1440]), clock="calendar",
     )  # fmt: skip
     columns = {name: values[:n] for name, values in _by_deadline(found, aht, minutes, rules).items()}
@@ -132,6 +137,26 @@ def _steady(found: Staffing, rules: QueueRules) -> dict[str, Any]:
     return columns
 
 
+def _chats(found: Staffing, rules: QueueRules, times: Sequence[float]) -> dict[str, Any]:
+    """Each interval as a queue in balance whose agents hold several conversations; occupancy is the agents'."""
+    met, most = found.performance, len(times)
+    rate_s = met.arrivals_per_hour / 3600
+    answered = rate_s * (1 - met.abandon_prob)
+    held = met.occupancy * most * found.agents
+    # Little's law: what is in hand = what comes × how long it takes.
+    lasts = np.divide(held, answered, out=np.full(held.shape, times[0]), where=answered > 0)
+    columns = _steady(found, rules)
+    columns |= {
+        "aht_s": np.clip(lasts, times[0], times[-1]), "load_erl": rate_s * times[-1] / most,
+        "occupancy": met.agent_busy, "slots_busy": met.occupancy,
+        "band_gap": _gap_below(met.agent_busy, found.agents, rules),
+    }  # fmt: skip
+    reasons = [_reason(found, rules, i, slots=most) for i in range(len(found.agents))]
+    busy = [_chat_band(share, gap, rules) for share, gap in zip(met.agent_busy, columns["band_gap"], strict=True)]
+    columns["reason"] = [r + b if n > 0 else r for r, b, n in zip(reasons, busy, found.agents, strict=True)]
+    return columns
+
+
 def _over_time(
     rate: FloatArray, aht: FloatArray, cv: FloatArray, day: npt.NDArray[np.int64], opened: npt.NDArray[np.bool_],
     minimum: npt.NDArray[np.int64], asked: Mapping[str, Any], rules: QueueRules, minutes: int,
@@ -144,13 +169,10 @@ def _over_time(
     }  # fmt: skip
     found = staff_over_time(**course, **asked, minimum=minimum, opened=opened)
     quantiles = found.wait_quantiles_s(list(_PERCENTILES.values()))
-    gap = np.zeros(len(rate))
-    if rules.band is not None:
-        gap = np.where(found.agents > 0, np.maximum(rules.band.bottom - found.occupancy, 0.0), 0.0)
-        gap[gap < 1e-12] = 0.0
     columns: dict[str, Any] = {
         "agents": found.agents, "binding": found.binding, "load_erl": rate * aht / 3600, "occupancy": found.occupancy,
-        "band_gap": gap, "service_level": found.service_level, "frt_mean_s": found.frt_mean_s,
+        "band_gap": _gap_below(found.occupancy, found.agents, rules),
+        "service_level": found.service_level, "frt_mean_s": found.frt_mean_s,
         **{name: q + rules.first_reply_s for name, q in zip(_PERCENTILES, quantiles, strict=True)},
         "frt_agents": found.frt_agents, "occupancy_agents": found.occupancy_agents,
         "one_fewer": np.full(len(rate), np.nan),
@@ -165,10 +187,9 @@ def _by_deadline(found: Deferrable, aht: float, minutes: int, rules: QueueRules)
     own = np.maximum(found.answered * aht - found.used_spare_s, 0.0)
     busy = np.divide(own, agents * 60.0 * minutes, out=np.zeros(len(load)), where=agents > 0)
     nothing = np.full(len(load), np.nan)
-    bottom = rules.band.bottom if rules.band is not None else 0.0
     columns: dict[str, Any] = {
         "agents": agents, "binding": found.binding, "load_erl": load, "occupancy": np.minimum(busy, 1.0),
-        "band_gap": np.where(agents > 0, np.maximum(bottom - busy, 0.0), 0.0),
+        "band_gap": _gap_below(busy, agents, rules), "in_gaps": found.used_spare_s / (60.0 * minutes),
         "service_level": found.frt_share, "frt_mean_s": found.frt_mean_s,
         **dict.fromkeys(_PERCENTILES, nothing), "frt_agents": np.where(found.binding == "frt", agents, 0),
         "occupancy_agents": np.zeros(len(load), dtype=np.int64), "one_fewer": nothing, "p_met": nothing,
@@ -183,6 +204,7 @@ def _table(
 ) -> pd.DataFrame:
     agents = columns["agents"]
     times = ("frt_mean_s", *_PERCENTILES)
+    nothing = np.full(len(rows), np.nan)
     return pd.DataFrame(
         {
             "unique_id": rows["unique_id"],
@@ -190,14 +212,16 @@ def _table(
             "open": rows["open"],
             "mean": rows["mean"],
             "worked": worked,
-            "aht_s": rows["aht_s"],
+            "aht_s": columns.get("aht_s", rows["aht_s"]),
             "load_erl": columns["load_erl"],
             "agents": agents,
+            "in_gaps": columns.get("in_gaps", nothing),
             "rostered": [rules.shrinkage.rostered(int(n)) for n in agents],
             "model": model.label,
             "erlang_c_agents": columns["erlang_c_agents"],
             "binding": columns["binding"],
             "occupancy": np.where(agents > 0, columns["occupancy"], np.nan),
+            "slots_busy": np.where(agents > 0, columns.get("slots_busy", nothing), np.nan),
             "band_gap": columns["band_gap"],
             "service_level": columns["service_level"],
             "p_met": columns["p_met"],
@@ -215,8 +239,31 @@ def _table(
     )
 
 
-def _reason(found: Staffing, rules: QueueRules, i: int) -> str:
-    """Why this number, in a sentence a planner can check."""
+def occupancy_over(table: pd.DataFrame) -> float:
+    """Occupancy over many intervals: the share of the agents' time, each row as in the table; NaN without agents."""
+    staffed = table[table["agents"] > 0]
+    return float(np.average(staffed["occupancy"], weights=staffed["agents"])) if len(staffed) else math.nan
+
+
+def _gap_below(occupancy: FloatArray, agents: npt.NDArray[Any], rules: QueueRules) -> FloatArray:
+    """How far an occupancy lies below the band's bottom; 0 without a band or agents."""
+    gap = np.zeros(len(occupancy))
+    if rules.band is not None:
+        gap = np.where(agents > 0, np.maximum(rules.band.bottom - occupancy, 0.0), 0.0)
+        gap[gap < 1e-12] = 0.0
+    return gap
+
+
+def _chat_band(busy: float, gap: float, rules: QueueRules) -> str:
+    """How busy agents with conversations are, against the band."""
+    text = f"; a conversation in hand {format_share(busy, 1)} of the time"
+    if rules.band is not None and busy > rules.band.top:
+        return f"{text}, above the band {rules.band}"
+    return text + _below(gap, rules)
+
+
+def _reason(found: Staffing, rules: QueueRules, i: int, *, slots: int = 1) -> str:
+    """Why this number, in a sentence a planner can check; with several conversations the band on them is apart."""
     agents, binding = int(found.agents[i]), str(found.binding[i])
     if binding == "none":
         return "no demand"
@@ -224,12 +271,12 @@ def _reason(found: Staffing, rules: QueueRules, i: int) -> str:
         return f"minimum of {agents}; demand alone asks for {max(found.frt_agents[i], found.occupancy_agents[i])}"
     if binding == "occupancy":
         top = rules.band.top if rules.band is not None else 1.0
-        return (
-            f"{agents - 1} would be {format_share(found.one_fewer[i], 1)} occupied, above {format_share(top)}; "
-            f"FRT alone asks for {found.frt_agents[i]}"
-        )
+        share = format_share(found.one_fewer[i], 1)
+        full = f"be {share} occupied" if slots == 1 else f"hold {share} of the conversations they can"
+        return f"{agents - 1} would {full}, above {format_share(top)}; FRT alone asks for {found.frt_agents[i]}"
     now, fewer = _figure(rules.frt, found, i), _fewer(rules.frt, found.one_fewer[i])
-    return f"{rules.frt}: {now} with {agents}, {fewer} with {agents - 1}" + _below(found.band_gap[i], rules)
+    text = f"{rules.frt}: {now} with {agents}, {fewer} with {agents - 1}"
+    return text + _below(found.band_gap[i], rules) if slots == 1 else text
 
 
 def _reason_over_time(found: OverTime, columns: Mapping[str, Any], rules: QueueRules, i: int, opened: bool) -> str:
@@ -251,11 +298,11 @@ def _reason_over_time(found: OverTime, columns: Mapping[str, Any], rules: QueueR
 
 def _reason_by_deadline(found: Deferrable, rules: QueueRules, minutes: int, i: int) -> str:
     agents, binding = int(found.agents[i]), str(found.binding[i])
-    waiting = f"{found.backlog[i]:.0f} left waiting at its end"
+    waiting = f"{found.waiting[i]:.0f} left waiting at its end"
     gaps = found.used_spare_s[i] / (60 * minutes)
     helped = f"; {gaps:.1f} agents' worth in the gaps of {rules.in_gaps_of}" if gaps > 0.05 else ""
     if binding == "none" or agents == 0:
-        return "no demand" if found.backlog[i] < 0.5 and not helped else f"nothing falls due yet, {waiting}{helped}"
+        return "no demand" if found.waiting[i] < 0.5 and not helped else f"nothing falls due yet, {waiting}{helped}"
     if binding == "minimum":
         return f"minimum of {agents}; {waiting}{helped}"
     return f"{agents} answer {found.answered[i]:.1f}, so that {rules.frt} is kept; {waiting}{helped}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from staffcast.channels import model_of, require_models
-from staffcast.contracts import DEMAND, InputError, bad_value
+from staffcast.contracts import DEMAND, Calendar, InputError
 from staffcast.contracts.files import read_table
 from staffcast.erlang import spare_seconds
 from staffcast.executor import map_chunks
 from staffcast.forecast import Demand
-from staffcast.requirement import deferrable_rows, live_rows
+from staffcast.requirement import deferrable_rows, live_rows, occupancy_over
 from staffcast.scenario import QueueRules, Scenario
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "require_handle_times",
     "spread_carried",
     "staff",
+    "table_notes",
     "usual_handle_time",
     "with_handle_times",
     "worked_tickets",
@@ -53,24 +55,87 @@ def read_demand(path: str | Path, scenario: Scenario) -> Demand:
     """Read a demand table that ``staffcast forecast`` wrote or a planner edited, ready to be staffed.
 
     What the table says stands: the scenario's handle time only fills rows that have none, and its what-if changes are
-    in the table already.
+    in the table already. Queues that the scenario does not plan are left out.
 
     Raises
     ------
     InputError
-        The table breaks its contract, or a queue has no handle time.
+        The table breaks its contract, a queue has no handle time, or the scenario names a queue to be planned that the
+        table does not have.
     """
     frame = read_table(path, DEMAND, zone=scenario.zone)
     try:
         demand = Demand.from_frame(frame, seed=scenario.seed)
     except InputError as error:
         raise error if error.file is not None else InputError(str(error), file=path) from None
+    demand = _planned(demand, scenario, path)
     filled = demand.frame.copy()
     for queue in demand.queues:
         empty = (filled["unique_id"] == queue) & filled["aht_s"].isna()
         filled.loc[empty, "aht_s"] = scenario.for_queue(queue).aht_s
     require_handle_times(filled, scenario)
     return replace(demand, frame=filled)
+
+
+def _planned(demand: Demand, scenario: Scenario, path: str | Path) -> Demand:
+    """The queues that the scenario plans; one that it names and the table does not have is a slip."""
+    found = ", ".join(demand.queues)
+    wanted = (("queues", [q for q in scenario.queues if scenario.plans(q)]), ("queues_only", scenario.only))
+    for key, names in wanted:
+        missing = next((name for name in names if name not in demand.queues), None)
+        if missing is not None:
+            close = difflib.get_close_matches(missing.lower(), [q.lower() for q in demand.queues], n=1)
+            near = next((q for q in demand.queues if [q.lower()] == close), None)
+            fix = f"did you mean {near!r}? Else" if near is not None else "if it was left out on purpose"
+            raise InputError(
+                f"the scenario names queue {missing!r} ({f'[queues.{missing}]' if key == 'queues' else key}), which is "
+                f"not in the table: {found}; {fix} say skip_queues = [{missing!r}] too",
+                file=path, column="unique_id",
+            )  # fmt: skip
+    keep = [queue for queue in demand.queues if scenario.plans(queue)]
+    if not keep:
+        raise InputError(f"no queue is left to plan; the table has {found}", file=path, column="unique_id")
+    if len(keep) == len(demand.queues):
+        return demand
+    return replace(demand, frame=demand.frame[demand.frame["unique_id"].isin(keep)].reset_index(drop=True))
+
+
+def table_notes(demand: Demand, scenario: Scenario) -> list[str]:
+    """Where a demand table and what the scenario says of it differ; the table stands.
+
+    Returns
+    -------
+    list of str
+        A sentence per queue whose opening hours or closed arrivals are not the scenario's, and per queue to be left
+        out that the table does not have though one is named much like it.
+    """
+    notes = []
+    for queue in demand.queues:
+        rules, rows = scenario.for_queue(queue), demand.of(queue)
+        if rules.hours is not None:
+            opened = rows["open"].to_numpy()
+            ds = pd.DatetimeIndex(rows["ds"])
+            asked = Calendar.parse(str(ds.tz), rules.hours).is_open(ds)
+            # Days that are closed throughout may be holidays, and are not meant by the hours.
+            day = pd.factorize(ds.tz_localize(None).normalize())[0]
+            works = np.bincount(day, opened)[day] > 0
+            if (opened & ~asked).any() or (works & asked & ~opened).any():
+                notes.append(
+                    f"{queue} is open at other times in the table than the scenario's hours say; the table stands: "
+                    "hours are set by count, forecast and plan"
+                )
+        if rules.closed_arrivals == "lost" and (rows["carried"] > 0).any():
+            notes.append(
+                f'{queue} has tickets in the table that wait for its opening, though closed_arrivals is "lost"; the '
+                "table stands: say it to forecast or plan"
+            )
+    for name in scenario.skip:
+        close = difflib.get_close_matches(name.lower(), [q.lower() for q in demand.queues], n=1)
+        if name not in demand.queues and close:
+            notes.append(
+                f"skip_queues names {name!r}, which the table does not have: is {close[0]!r} meant? It is planned"
+            )
+    return notes
 
 
 def require_handle_times(frame: pd.DataFrame, scenario: Scenario) -> None:
@@ -120,14 +185,17 @@ def staff(
     -------
     DataFrame
         The requirement table: ``unique_id, ds, open, mean, worked`` (see :func:`spread_carried`), ``aht_s, load_erl,
-        agents, rostered, model`` (which queueing model), ``erlang_c_agents`` (what plain Erlang C would say; empty
-        where it does not apply), ``binding, occupancy, band_gap`` (how far below the band's bottom, as a share),
+        agents, in_gaps`` (how many agents' worth of the queue's work is done in the gaps of another, for work by a
+        deadline), ``rostered, model`` (which queueing model), ``erlang_c_agents`` (what plain Erlang C would say;
+        empty where it does not apply), ``binding, occupancy`` (with chats the share of time in which an agent has a
+        conversation at all), ``slots_busy`` (with chats the share of the conversations that could be held),
+        ``band_gap`` (how far below the band's bottom, as a share),
         ``service_level`` (share within the target's seconds), ``p_met, p_met_day`` (probability that the interval's
         and the day's rate is one with which the target is met), ``frt_mean_s, frt_p50_s, frt_p90_s, frt_p95_s,
         frt_p99_s, frt_agents, occupancy_agents, one_fewer, reason``. Closed intervals need nobody; ``occupancy`` is
         empty where nobody works.
     """
-    require_models(scenario, demand.queues)
+    require_models(scenario, demand.queues, minutes=demand.minutes)
     parts: dict[str, pd.DataFrame] = {}
     # Live queues first: deferrable work may be done in their gaps.
     for in_gaps in (False, True):
@@ -157,6 +225,13 @@ class _Task:
 
 
 def _rows(task: _Task) -> pd.DataFrame:
+    try:
+        return _requirement(task)
+    except InputError as error:
+        raise InputError(f"queue {str(task.rows['unique_id'].iloc[0])!r}: {error}") from None
+
+
+def _requirement(task: _Task) -> pd.DataFrame:
     rows, rules, minutes = task.rows, task.rules, task.minutes
     model = model_of(rules, minutes=minutes, aht_s=usual_handle_time(rows))
     if model.name == "deferrable":
@@ -164,11 +239,6 @@ def _rows(task: _Task) -> pd.DataFrame:
         return deferrable_rows(
             rows, rules, model, minutes=minutes, uncertain=task.uncertain, backlog=task.backlog, spare_s=spare
         )
-    if rules.in_gaps_of is not None:
-        raise bad_value(
-            "in_gaps_of", rules.in_gaps_of, "left out of a queue that cannot wait",
-            f"{rules.frt} is staffed by {model.label}; give it longer, or say channel = \"deferrable\"",
-        )  # fmt: skip
     worked = worked_tickets(rows, rules, minutes)
     return live_rows(rows, worked, rules, model, minutes=minutes, uncertain=task.uncertain)
 
@@ -281,5 +351,5 @@ def pooling_gain(demand: Demand, requirement: pd.DataFrame, scenario: Scenario) 
     figures = {}
     for name, table in (("", apart), ("pooled_", staff(pooled_demand(demand), together))):
         figures[f"{name}agent_hours"] = float(table["agents"].sum()) * hours
-        figures[f"{name}occupancy"] = float(table["load_erl"].sum() / max(table["agents"].sum(), 1))
+        figures[f"{name}occupancy"] = occupancy_over(table) if table["agents"].any() else 0.0
     return figures

@@ -20,7 +20,7 @@ from staffcast.staffing import staff
         ({}, 300, "erlang_c"),
         ({"patience": "3m"}, 300, "erlang_a"),
         ({"patience": "3m", "redial": 0.4}, 300, "erlang_x"),
-        ({"concurrency": 3}, 300, "chat"),
+        ({"concurrency": 3, "turns": 6, "turn_gap": "90s"}, 300, "chat"),
         ({"aht_by_concurrency": ["5m", "7m"]}, 300, "chat"),
         ({"frt": "80% in 8h"}, 300, "deferrable, over time"),
         ({"frt": "80% in 8h", "channel": "live"}, 300, "erlang_c"),
@@ -42,10 +42,10 @@ def test_the_model_follows_from_the_rules(rules, aht, label):
 @pytest.mark.parametrize(
     ("queues", "says"),
     [
-        ({"a": {"concurrency": 3, "channel": "live"}}, r"queue 'a'.*channel.*chat"),
+        ({"a": {"aht_by_concurrency": ["5m", "7m"], "channel": "live"}}, r"queue 'a'.*channel.*chat"),
         ({"a": {"redial": 0.4}}, r"queue 'a'.*redial.*patience"),
         ({"a": {"concurrency": 3, "aht_by_concurrency": ["5m", "7m"]}}, r"queue 'a'.*aht_by_concurrency.*3"),
-        ({"a": {"concurrency": 3, "method": "over_time"}}, r"queue 'a'.*method.*steady"),
+        ({"a": {"aht_by_concurrency": ["5m", "7m"], "method": "over_time"}}, r"queue 'a'.*method.*steady"),
         ({"a": {"in_gaps_of": "c"}}, r"queue 'a'.*in_gaps_of.*other queues: b"),
         ({"a": {"in_gaps_of": "b"}, "b": {"channel": "deferrable"}}, r"queue 'a'.*in_gaps_of.*live queue"),
         ({"a": {"in_gaps_of": "b"}}, r"in_gaps_of.*cannot wait.*deferrable"),
@@ -138,7 +138,7 @@ def test_work_that_may_wait_takes_fewer_people_than_erlang_c():
 
 def test_work_in_the_gaps_needs_fewer_of_its_own():
     """Idle time of the live queue is used first, never above the top of its band, and never by two."""
-    half_hours = demand({"live": [20] * 48, "mail": [6] * 48}, aht=600.0)
+    half_hours = demand({"live": [20] * 24, "mail": [6] * 24}, aht=600.0)
     alone = staff(half_hours, scenario(queues={"mail": {"frt": "80% in 4h"}}))
     helped = staff(half_hours, scenario(queues={"mail": {"frt": "80% in 4h", "in_gaps_of": "live"}}))
     own = {
@@ -150,7 +150,7 @@ def test_work_in_the_gaps_needs_fewer_of_its_own():
     assert own["alone"] > 0
     assert own["helped"] <= own["alone"] - min(0.5 * spare, own["alone"])
     pd.testing.assert_frame_equal(alone[alone["unique_id"] == "live"], live)
-    more = demand({"live": [20] * 48, "mail": [6] * 48, "web": [6] * 48}, aht=600.0)
+    more = demand({"live": [20] * 24, "mail": [6] * 24, "web": [6] * 24}, aht=600.0)
     waiting = {"frt": "80% in 4h", "in_gaps_of": "live"}
     with pytest.raises(InputError, match="does not use already"):
         staff(more, scenario(queues={"mail": waiting, "web": waiting}))
@@ -158,7 +158,7 @@ def test_work_in_the_gaps_needs_fewer_of_its_own():
 
 def test_an_open_backlog_calls_people_in():
     """Tickets open at the start are staffed for where work has a deadline."""
-    tickets = demand({"mail": [6] * 48}, aht=600.0)
+    tickets = demand({"mail": [6] * 24}, aht=600.0)
     rules = scenario(frt="80% in 4h", band="none")
     free, full = staff(tickets, rules), staff(tickets, rules, backlog={"mail": [60.0] * 60})
     assert full["agents"].sum() >= free["agents"].sum() + 15
@@ -185,7 +185,7 @@ def test_as_many_processes_as_you_like():
 def test_the_plan_says_which_model_and_why():
     """A sentence per queue names the model, the reason, and plain Erlang C beside it or why it does not apply."""
     tickets = demand({"a": [30] * 4, "b": [30] * 4, "c": [30] * 4}, aht=600.0)
-    rules = scenario(queues={"b": {"frt": "80% in 2h"}, "c": {"concurrency": 2}})
+    rules = scenario(queues={"b": {"frt": "80% in 2h"}, "c": {"aht_by_concurrency": ["10m", "14m"]}})
     plan = staff(tickets, rules)
     first, second, third = model_notes(tickets, plan, rules)
     assert first.startswith("a is staffed by Erlang C over time: ")

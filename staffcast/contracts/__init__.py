@@ -1,6 +1,14 @@
 """What rooms hand to each other: inputs that cannot be wrong, tables that were checked, errors that help."""
 
-from staffcast.contracts.calendar import INTERVAL_MINUTES, WEEKDAYS, Calendar, check_zone, fold_closed, interval_grid
+from staffcast.contracts.calendar import (
+    INTERVAL_MINUTES,
+    WEEKDAYS,
+    Calendar,
+    Event,
+    check_zone,
+    fold_closed,
+    interval_grid,
+)
 from staffcast.contracts.errors import InputError, OutputError, StaffcastError, bad_value
 from staffcast.contracts.inputs import Band, Shrinkage, Target
 from staffcast.contracts.tables import (
@@ -28,6 +36,7 @@ __all__ = [
     "WEEKDAYS",
     "Band",
     "Calendar",
+    "Event",
     "InputError",
     "OutputError",
     "Shrinkage",

@@ -16,7 +16,16 @@ import pandas as pd
 
 from staffcast.contracts.errors import InputError, bad_value
 
-__all__ = ["INTERVAL_MINUTES", "OFFSET_PATTERN", "WEEKDAYS", "Calendar", "check_zone", "fold_closed", "interval_grid"]
+__all__ = [
+    "INTERVAL_MINUTES",
+    "OFFSET_PATTERN",
+    "WEEKDAYS",
+    "Calendar",
+    "Event",
+    "check_zone",
+    "fold_closed",
+    "interval_grid",
+]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 INTERVAL_MINUTES = (15, 30, 60)
@@ -122,6 +131,37 @@ def _midnight(instant: pd.Timestamp) -> pd.Timestamp:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Event:
+    """Days that differ for a reason of the desk's own: a campaign, a release, a billing run, a strike.
+
+    Attributes
+    ----------
+    name : str
+    days : frozenset of date
+        Past and coming ones.
+    factor : float or None
+        What it multiplies arrivals by; None: learnt from its past days.
+    once : bool
+        It will not come again as it was: its past days are not learnt from, and it changes nothing to come.
+    """
+
+    name: str
+    days: frozenset[dt.date]
+    factor: float | None = None
+    once: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise bad_value("events.name", self.name, "a name, so that days of the same kind are found again")
+        if not self.days:
+            raise bad_value("events.days", "nothing", "at least one day", f"give the days of {self.name!r}")
+        if self.factor is not None and not 0 < self.factor <= 100:
+            raise bad_value("events.factor", self.factor, "above 0 and at most 100", "1.3 is 30 % more")
+        if self.once and self.factor is not None:
+            raise bad_value("events.factor", self.factor, "left out where `once` is set", "it changes nothing to come")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calendar:
     """Opening hours of a queue.
 
@@ -137,6 +177,8 @@ class Calendar:
         Days that differ from their weekday although they may be open; used by forecasts.
     closed_arrivals : {"wait", "lost"}
         What becomes of what arrives while closed: it waits for the next opening, or it is gone (a phone line).
+    events : tuple of Event
+        Campaigns, releases, strikes; used by forecasts.
 
     Examples
     --------
@@ -150,6 +192,7 @@ class Calendar:
     closed_on: frozenset[dt.date] = frozenset()
     holidays: Mapping[dt.date, str] = field(default_factory=dict)
     closed_arrivals: Literal["wait", "lost"] = "wait"
+    events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         if self.closed_arrivals not in ("wait", "lost"):

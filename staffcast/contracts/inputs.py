@@ -12,6 +12,8 @@ from staffcast.contracts.units import format_duration, parse_duration_s, parse_s
 
 __all__ = ["Band", "Shrinkage", "Target"]
 
+_NOT_ALL = 'some tickets always wait longer: write for example "99% in 60s" or "p99 9m"'
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -44,29 +46,32 @@ class Target:
     def __post_init__(self) -> None:
         if self.kind not in ("share", "mean", "percentile"):
             raise bad_value("target kind", self.kind, "one of share, mean, percentile")
+        for name, value in (("target time", self.seconds), ("target share", self.level)):
+            if not isinstance(value, (int, float)) or isinstance(value, bool):
+                raise bad_value(name, value, "a number", 'read text with Target.parse("80% in 60s")')
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise bad_value(
                 "target time", self.seconds, "a time above 0 s",
                 'nobody answers in no time: write for example "80% in 60s"',
             )  # fmt: skip
         if self.kind != "mean" and not 0 < self.level < 1:
-            fix = f"write {self.level:g} % as {self.level / 100:g}" if 1 < self.level < 100 else None
+            fix = f"write {self.level:g} % as {self.level / 100:g}" if 1 < self.level < 100 else _NOT_ALL
             raise bad_value("target share", self.level, "in (0, 1)", fix)
 
     @classmethod
     def share(cls, share: float, *, within_s: float) -> Target:
         """At least ``share`` of the offered tickets get their first response within ``within_s`` seconds."""
-        return cls(kind="share", level=float(share), seconds=float(within_s))
+        return cls(kind="share", level=_number("share", share), seconds=_number("within_s", within_s))
 
     @classmethod
     def mean(cls, seconds: float) -> Target:
         """Mean first response time of at most ``seconds``."""
-        return cls(kind="mean", level=math.nan, seconds=float(seconds))
+        return cls(kind="mean", level=math.nan, seconds=_number("seconds", seconds))
 
     @classmethod
     def percentile(cls, quantile: float, seconds: float) -> Target:
         """The ``quantile`` (0.95 for p95) of first response time is at most ``seconds``."""
-        return cls(kind="percentile", level=float(quantile), seconds=float(seconds))
+        return cls(kind="percentile", level=_number("quantile", quantile), seconds=_number("seconds", seconds))
 
     @classmethod
     def parse(cls, text: object) -> Target:
@@ -83,12 +88,13 @@ class Target:
         if not isinstance(text, str):
             raise bad_value("frt", text, legal)
         if match := re.fullmatch(r"\s*([\d.]+\s*%?)\s+(?:in|within)\s+(.+)", text):
-            level = parse_share(match[1], parameter="frt")
-            return cls.share(level, within_s=parse_duration_s(match[2], parameter="frt"))
-        if match := re.fullmatch(r"\s*mean\s*(?:<=|≤)?\s*(.+)", text):
-            return cls.mean(parse_duration_s(match[1], parameter="frt"))
-        if match := re.fullmatch(r"\s*p(\d+(?:\.\d+)?)(?:\s*(?:<=|≤)\s*|\s+)(.+)", text):
-            return cls.percentile(float(match[1]) / 100, parse_duration_s(match[2], parameter="frt"))
+            percent = match[1].rstrip().endswith("%") and match[1].count(".") < 2
+            level = float(match[1].replace("%", "")) / 100 if percent else parse_share(match[1], parameter="frt")
+            return cls.share(_part("frt", text, level), within_s=_time("frt", text, match[2]))
+        if match := re.fullmatch(r"\s*mean\s*(?:<=|≤|in\s|within\s)?\s*(.+)", text):
+            return cls.mean(_time("frt", text, match[1]))
+        if match := re.fullmatch(r"\s*p(\d+(?:\.\d+)?)(?:\s*(?:<=|≤)\s*|\s+(?:in\s+|within\s+)?)(.+)", text):
+            return cls.percentile(_part("frt", text, float(match[1]) / 100), _time("frt", text, match[2]))
         raise bad_value("frt", text, legal)
 
     def __str__(self) -> str:
@@ -96,6 +102,31 @@ class Target:
         if self.kind == "share":
             return f"{100 * self.level:g} % in {limit}"
         return f"mean ≤ {limit}" if self.kind == "mean" else f"p{100 * self.level:g} ≤ {limit}"
+
+
+def _number(parameter: str, value: object) -> float:
+    if isinstance(value, str):
+        raise bad_value(parameter, value, "a number", 'read text with Target.parse("mean 60s")')
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise bad_value(parameter, value, "a number") from None
+
+
+def _part(parameter: str, text: str, level: float) -> float:
+    """A share of the tickets that a target can ask for: some of them, and not all."""
+    if not 0 < level < 1:
+        raise bad_value(parameter, text, "a share of the tickets in (0, 1), neither none nor all", _NOT_ALL)
+    return level
+
+
+def _time(parameter: str, text: str, time: str) -> float:
+    seconds = parse_duration_s(time, parameter=parameter)
+    if seconds == 0:
+        raise bad_value(
+            parameter, text, "a time above 0 s", 'nobody answers in no time: write for example "80% in 60s"'
+        )
+    return seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +164,9 @@ class Band:
             re.fullmatch(r"\s*([\d.]+\s*%?)\s*(?:-|–|to)\s*([\d.]+\s*%?)\s*", text) if isinstance(text, str) else None
         )
         if match is None:
-            raise bad_value("band", text, 'two shares like "85%-90%"')
+            none = isinstance(text, str) and text.strip().lower() in ("none", "no", "off", "")
+            fix = "leave it out (None) where there is none" if none else None
+            raise bad_value("band", text, 'two shares like "85%-90%"', fix)
         return cls(bottom=parse_share(match[1], parameter="band"), top=parse_share(match[2], parameter="band"))
 
     def __str__(self) -> str:

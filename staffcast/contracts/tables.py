@@ -240,6 +240,12 @@ REQUIREMENT = Table(
             kind="number", about="handling ÷ (handling + idle)", required=False, nullable=True, low=0, high=1
         ),
         "binding": Column(kind="text", about="which rule set the number", required=False),
+        "in_gaps": Column(
+            kind="number", about="agents' worth of work done by others", required=False, nullable=True, low=0
+        ),
+        "slots_busy": Column(
+            kind="number", about="conversations held, of those possible", required=False, nullable=True, low=0, high=1
+        ),
     },
 )
 

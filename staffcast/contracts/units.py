@@ -79,7 +79,15 @@ def parse_share(value: object, *, parameter: str, below_one: bool = False) -> fl
         raise bad_value(parameter, value, legal, 'write it as "30%" or 0.30') from None
     if not 0 <= share <= 1 or (below_one and share == 1):
         bare = 1 < share < 100 and not str(value).strip().endswith("%")
-        fix = f'write {share:g} % as "{share:g}%" or {share / 100:g}' if bare else 'write it as "30%" or 0.30'
+        if bare:
+            fix = f'write {share:g} % as "{share:g}%" or {share / 100:g}'
+        elif share >= 1:
+            most = "it must stay below 100 %" if below_one else "100 % is all there is"
+            fix = f'{most}: write for example "30%" or 0.30'
+        elif share < 0:
+            fix = 'none is "0%": write for example "30%" or 0.30'
+        else:
+            fix = 'write it as "30%" or 0.30'
         raise bad_value(parameter, value, legal, fix)
     return share
 
@@ -95,10 +103,13 @@ def parse_change(value: object, *, parameter: str) -> float:
     legal = 'a relative change like "+20%" or "-10%"'
     match = re.fullmatch(r"\s*([+-]\s*\d+(?:\.\d+)?)\s*%\s*", value) if isinstance(value, str) else None
     if match is None:
-        raise bad_value(parameter, value, legal)
+        bare = re.fullmatch(r"\s*[+-]?\s*(\d+(?:\.\d+)?)\s*%?\s*", str(value))
+        fix = f'write "+{bare[1]}%" for so much more' if bare else None
+        fix = f'{fix}, "-{bare[1]}%" for less' if bare and float(bare[1]) <= 100 else fix
+        raise bad_value(parameter, value, legal, fix)
     factor = round(1 + float(match[1].replace(" ", "")) / 100, 12)
     if factor < 0:
-        raise bad_value(parameter, value, f"{legal}, not below -100%")
+        raise bad_value(parameter, value, f"{legal}, not below -100%", "less than nothing cannot be left")
     return factor
 
 

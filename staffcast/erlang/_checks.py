@@ -11,6 +11,8 @@ __all__ = [
     "FloatArray",
     "above_zero",
     "at_least_zero",
+    "flags",
+    "number",
     "patience",
     "share",
     "share_of_all",
@@ -112,6 +114,38 @@ def whole(parameter: str, values: npt.ArrayLike) -> FloatArray:
     return numbers
 
 
+def flags(parameter: str, values: npt.ArrayLike, count: int) -> npt.NDArray[np.bool_]:
+    """One yes or no per interval, from one for all or one for each; 0 and 1 will do.
+
+    Raises
+    ------
+    InputError
+        Anything else, or neither one value nor one per interval.
+    """
+    given = np.asarray(values)
+    legal = f"one value or one for each of the {count} intervals"
+    if given.size != 1 and given.shape != (count,):
+        raise bad_value(parameter, f"shape {given.shape}", legal)
+    if given.dtype != np.bool_:
+        numbers = _numbers(parameter, values, "true or false, or 1 or 0")
+        wrong = (numbers != 0) & (numbers != 1)
+        _refuse(parameter, numbers, wrong, "true or false, or 1 or 0", "open is 1, closed is 0")
+    return np.array(np.broadcast_to(given.astype(np.bool_).ravel(), (count,)))
+
+
+def number(parameter: str, value: FloatArray) -> float:
+    """One number; an array of one counts as that.
+
+    Raises
+    ------
+    InputError
+        Several numbers.
+    """
+    if value.size != 1:
+        raise bad_value(parameter, f"shape {value.shape}", "one number", "it holds for all intervals")
+    return float(value.ravel()[0])
+
+
 def together(**arrays: FloatArray) -> list[FloatArray]:
     """The arrays broadcast to one shape, in their order.
 
@@ -131,9 +165,14 @@ def together(**arrays: FloatArray) -> list[FloatArray]:
 
 def _numbers(parameter: str, values: npt.ArrayLike, legal: str) -> FloatArray:
     try:
-        return np.asarray(values, dtype=np.float64)
+        given = np.asarray(values)
+        text = given.dtype.kind in "US" or (given.dtype.kind == "O" and any(isinstance(v, str) for v in given.flat))
+        numbers = None if text else np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise bad_value(parameter, values, legal) from None
+    if numbers is None:  # numpy would read "90" as 90, and "6m" not
+        raise bad_value(parameter, values, legal, "give a number instead of text")
+    return numbers
 
 
 def _refuse(parameter: str, numbers: FloatArray, wrong: npt.NDArray[np.bool_], legal: str, fix: str | None) -> None:

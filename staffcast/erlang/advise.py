@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from staffcast.contracts import Band, Target
-from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, together
+from staffcast.contracts import Band, Target, bad_value
+from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, patience, together, whole
 from staffcast.erlang.reverse import capacity_per_hour
 from staffcast.erlang.solve import Staffing, required_agents
 
@@ -136,19 +136,31 @@ def advise(
     """
     band = Band() if band is None else Band.parse(band)
     target = Target.parse(target)
-    rate, aht, reply, cv = together(
-        arrivals_per_hour=at_least_zero("arrivals_per_hour", arrivals_per_hour, " per hour"),
-        aht_s=above_zero("aht_s", aht_s, " s"),
-        first_reply_s=at_least_zero("first_reply_s", first_reply_s, " s"),
-        rate_cv=at_least_zero("rate_cv", rate_cv),
-    )
+    partners = {name: _partner(name, each) for name, each in (others or {}).items()}
+    every: dict[str, FloatArray] = {
+        "arrivals_per_hour": at_least_zero("arrivals_per_hour", arrivals_per_hour, " per hour"),
+        "aht_s": above_zero("aht_s", aht_s, " s"),
+        "first_reply_s": at_least_zero("first_reply_s", first_reply_s, " s"),
+        "rate_cv": at_least_zero("rate_cv", rate_cv),
+        "minimum": whole("minimum", minimum),
+        "patience_s": patience("patience_s", np.inf if patience_s is None else patience_s),
+    }
+    if aht_by_concurrency_s is not None:
+        levels = np.atleast_1d(above_zero("aht_by_concurrency_s", aht_by_concurrency_s, " s"))
+        every["aht_by_concurrency_s"] = np.asarray(levels[..., 0])
+    if aht_one_more_s is not None:
+        every["aht_one_more_s"] = above_zero("aht_one_more_s", aht_one_more_s, " s")
+    for name, each in partners.items():
+        every |= {f"others[{name!r}] arrivals per hour": each[0], f"others[{name!r}] AHT": each[1]}
+    # All of one shape from here on, so that no lever is left without a place for its size.
+    rate, aht, reply, cv = together(**every)[:4]
     common: dict[str, Any] = {"target": target, "first_reply_s": reply, "rate_cv": cv, "patience_s": patience_s}
     staffing = required_agents(
         arrivals_per_hour=rate, aht_s=aht, band=band, concurrency=concurrency,
         aht_by_concurrency_s=aht_by_concurrency_s, minimum=minimum, **common,
     )  # fmt: skip
-    agents, occupancy = np.asarray(staffing.agents, dtype=np.float64), staffing.occupancy
-    in_reach = (staffing.band_gap <= _TIE) | (rate <= 0) | (agents == 0)
+    agents, occupancy = np.asarray(staffing.agents, dtype=np.float64), np.asarray(staffing.occupancy)
+    in_reach = np.asarray((staffing.band_gap <= _TIE) | (rate <= 0) | (agents == 0))
     minutes = np.where(in_reach, 0.0, np.maximum(band.bottom - occupancy, 0.0) * agents * 60)
 
     deflection, after = np.zeros(rate.shape), np.zeros(rate.shape)
@@ -169,7 +181,7 @@ def advise(
         aht_by_concurrency_s=_one_more(aht, concurrency, aht_by_concurrency_s, aht_one_more_s), minimum=minimum,
         **common,
     )  # fmt: skip
-    names, saves, together_busy = _pooled(rate, aht, staffing, others or {}, common, band)
+    names, saves, together_busy = _pooled(rate, aht, staffing, partners, common, band)
     return Advice(
         staffing=staffing, in_reach=in_reach, deferrable_minutes_per_hour=minutes,
         deflection=deflection, deflected_occupancy=after,
@@ -178,6 +190,16 @@ def advise(
         pool_with=np.where(in_reach, "", names), pool_saves=np.where(in_reach, 0, saves),
         pool_occupancy=np.where(in_reach, 0.0, together_busy),
     )  # fmt: skip
+
+
+def _partner(name: str, given: object) -> tuple[FloatArray, FloatArray]:
+    """Rate and handle time of a queue to share a crew with."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise bad_value(f"others[{name!r}]", given, "arrivals per hour and AHT in seconds", "write (30, 360)")
+    return (
+        at_least_zero(f"others[{name!r}] arrivals per hour", given[0]),
+        above_zero(f"others[{name!r}] AHT", given[1], " s"),
+    )
 
 
 def _one_more(
@@ -199,7 +221,7 @@ def _pooled(
     rate: FloatArray,
     aht: FloatArray,
     staffing: Staffing,
-    others: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+    others: Mapping[str, tuple[FloatArray, FloatArray]],
     common: Mapping[str, Any],
     band: Band,
 ) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64], FloatArray]:
@@ -207,15 +229,9 @@ def _pooled(
     width = max((len(name) for name in others), default=1)
     names = np.full(rate.shape, "", dtype=f"<U{width}")
     saves, busy = np.zeros(rate.shape, dtype=np.int64), np.zeros(rate.shape)
-    for name, (other_rate, other_aht) in others.items():
-        extra, handle = (
-            np.broadcast_to(each, rate.shape)
-            for each in (
-                at_least_zero(f"others[{name!r}] arrivals per hour", other_rate),
-                above_zero(f"others[{name!r}] AHT", other_aht, " s"),
-            )
-        )
-        both = rate + extra
+    for name, pair in others.items():
+        extra, handle = (np.broadcast_to(each, rate.shape) for each in pair)
+        both = np.asarray(rate + extra)
         mean = np.divide(rate * aht + extra * handle, both, out=aht.copy(), where=both > 0)
         # Independent queues: variances of the rates add.
         cv = np.asarray(common["rate_cv"], dtype=np.float64)
@@ -224,8 +240,8 @@ def _pooled(
         apart = required_agents(arrivals_per_hour=extra, aht_s=handle, band=band, **common)
         joint = required_agents(arrivals_per_hour=both, aht_s=mean, band=band, **crew)
         saved = np.asarray(staffing.agents + apart.agents - joint.agents, dtype=np.int64)
-        better = saved > saves
-        names[better], saves[better], busy[better] = name, saved[better], joint.occupancy[better]
+        better = np.asarray(saved > saves)
+        names[better], saves[better], busy[better] = name, saved[better], np.asarray(joint.occupancy)[better]
     return names, saves, busy
 
 

@@ -99,7 +99,7 @@ def chance_met(
     if day is None:
         which, count = np.zeros(len(crew), dtype=np.int64), 1
     else:
-        labels = np.asarray(day)
+        labels = np.atleast_1d(day)
         if labels.shape != crew.shape:
             raise bad_value("day", f"shape {labels.shape}", f"one per interval, shape {crew.shape}")
         _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, fields
 from typing import cast
 
 import numpy as np
@@ -99,6 +99,10 @@ class Performance:
     def model(self) -> Model:
         """The model used."""
         return self._of().model
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))
+        return f"Performance(model={self.model!r}, {figures})"
 
     def _of(self) -> System:
         return cast(System, vars(self)["_system"])

@@ -113,7 +113,7 @@ class Staffing:
         gap = np.zeros(self.load_erl.shape)
         band = self._of()[2]
         if band is not None:
-            gap = np.maximum(band.bottom - self.occupancy, 0.0)
+            gap = np.asarray(np.maximum(band.bottom - self.occupancy, 0.0))
         gap[(gap < _TIE) | (self.agents == 0)] = 0.0
         return gap
 

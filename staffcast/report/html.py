@@ -9,10 +9,21 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from staffcast.channels import chats_at_once
 from staffcast.contracts import format_duration, format_share
 from staffcast.plan import Plan
+from staffcast.playing import not_played
 from staffcast.report import plots
-from staffcast.report.summary import FTE_HOURS, headline, levers, model_errors, model_notes, span_text, summarise
+from staffcast.report.summary import (
+    FTE_HOURS,
+    figure,
+    headline,
+    levers,
+    model_errors,
+    model_notes,
+    span_text,
+    summarise,
+)
 
 __all__ = ["render"]
 
@@ -96,8 +107,9 @@ def render(plan: Plan, *, source: str) -> str:
             (_decimal(top["fte"]), "FTE rostered"),
             (f"{top['met']} of {len(summary)}", verdict),
         ],
-        people=table(summary, _PEOPLE),
-        holds=table(summary, _HOLDS),
+        people=table(summary, [c for c in _PEOPLE if c[0] != "gap_hours_per_week" or summary[c[0]].any()]),
+        holds=table(_with_figures(plan, summary), _HOLDS),
+        not_played=not_played(plan.demand, plan.scenario),
         levers=levers(plan, summary),
         models=model_notes(plan.demand, plan.requirement, plan.scenario),
         queues=[_queue(plan, queue, counts[:, k, :]) for k, queue in enumerate(plan.demand.queues)],
@@ -123,6 +135,7 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
         "heat": Markup(plots.heat_map(plan.requirement, queue)),
         "agents": Markup(plots.agents_plot(plan.requirement, queue)),
         "occupancy": Markup(plots.occupancy_plot(plan.requirement, outcome, queue, rules.band)),
+        "several": chats_at_once(rules) > 1,
         "demand": Markup(plots.demand_plot(plan.demand, paths, _offered(plan, queue), queue)),
         "interval": Markup(plots.interval_plot(plan.demand, queue)),
         "frt": Markup(plots.frt_plot(outcome, queue, rules.frt)),
@@ -132,6 +145,15 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
         "choice": f"Taken: {reasons.get('model', '–')}. " + " ".join(reasons.get("notes", [])),
         "reasons": table(first, _REASONS),
     }
+
+
+def _with_figures(plan: Plan, summary: pd.DataFrame) -> pd.DataFrame:
+    """The figures that each queue's target is about, as text: a share in one row may be a time in the next."""
+    targets = [plan.scenario.for_queue(queue).frt for queue in summary["unique_id"]]
+    return summary.assign(
+        simulated_text=[figure(t, v) for t, v in zip(targets, summary["target_value"], strict=True)],
+        so_far_text=[figure(t, v) for t, v in zip(targets, summary["so_far_value"], strict=True)],
+    )
 
 
 def _offered(plan: Plan, queue: str) -> pd.DataFrame:
@@ -144,15 +166,15 @@ def _offered(plan: Plan, queue: str) -> pd.DataFrame:
 _PEOPLE = (
     ("unique_id", "queue", _text), ("tickets_per_week", "tickets", _number), ("aht_s", "AHT", _time),
     ("model", "model", str), ("wape_day", "error/day", _share), ("peak_agents", "peak", _number),
-    ("agent_hours_per_week", "agent h", _number),
+    ("agent_hours_per_week", "agent h", _number), ("gap_hours_per_week", "h in gaps", _number),
     ("erlang_c_hours_per_week", "Erlang C h", _number), ("rostered_hours_per_week", "rostered h", _number),
     ("fte", "FTE", _decimal), ("occupancy", "occupancy", _share), ("by_frt", "by FRT", _share),
     ("by_occupancy", "by band", _share),
 )  # fmt: skip
 _HOLDS = (
-    ("unique_id", "queue", _text), ("target", "target", str), ("service_level", "within the time", _share),
-    ("so_far", "in the log so far", _share),
-    ("frt_p50_s", "FRT p50", _time), ("frt_p90_s", "p90", _time), ("frt_p95_s", "p95", _time),
+    ("unique_id", "queue", _text), ("target", "target", str), ("simulated_text", "simulated", str),
+    ("so_far_text", "in the log so far", str), ("frt_mean_s", "FRT mean", _time), ("frt_p50_s", "p50", _time),
+    ("frt_p90_s", "p90", _time), ("frt_p95_s", "p95", _time),
     ("utilization", "utilization", _share), ("verdict", "verdict", _verdict),
 )  # fmt: skip
 _KPI = (

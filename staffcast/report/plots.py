@@ -167,12 +167,18 @@ def occupancy_plot(requirement: pd.DataFrame, outcome: pd.DataFrame, queue: str,
             axes.axhspan(100 * band.bottom, 100 * band.top, color=_GREEN, alpha=0.25, linewidth=0, label=f"band {band}")
         x = _local(rows["ds"])
         axes.step(x, 100 * rows["occupancy"], where="post", color=_BLUE, linewidth=1.2, label="planned")
+        # With chats the simulation plays lines, not people: beside it stands what is planned of the same.
+        chats = (rows["model"] == "chat").any()
+        if chats:
+            axes.step(x, 100 * rows["slots_busy"], where="post", color=_GREY, linewidth=1.2,
+                      label="planned, conversations held of those possible")  # fmt: skip
         axes.step(_local(played["ds"]), 100 * played["utilization"], where="post", color=_INK, linewidth=0.8,
-                  linestyle=(0, (2, 1)), label="simulated")  # fmt: skip
+                  linestyle=(0, (2, 1)),
+                  label="the same, simulated" if chats else "simulated")  # fmt: skip
         axes.set_ylabel("occupancy (%)")
         axes.set_ylim(0, 102)
         _days_axis(axes, weekly=False, span=x)
-        _legend(axes, 3)
+        _legend(axes, 4)
         return _svg(figure, f"{queue}: occupancy against the band, first week")
 
 

@@ -17,14 +17,19 @@ from rich.table import Table
 from rich.text import Text
 
 from staffcast.contracts import format_duration, format_share
+from staffcast.forecast import Demand
 from staffcast.plan import Plan
-from staffcast.report.summary import headline, levers, model_notes, span_text, summarise, week_grid
+from staffcast.playing import Played, not_played
+from staffcast.report.summary import figure, headline, levers, model_notes, span_text, summarise, week_grid
+from staffcast.scenario import Scenario
 
-__all__ = ["SCHEMA_VERSION", "as_json", "print_frame", "print_plan"]
+__all__ = ["SCHEMA_VERSION", "as_json", "print_frame", "print_plan", "print_played"]
 
 # Raised when a key of the JSON output changes its meaning or goes; new keys do not raise it.
 SCHEMA_VERSION = 1
 _MOST_ROWS = 40
+# Into a file or a pipe tables are as wide as what they hold.
+_NO_EDGE = 10_000
 _VERDICT_STYLE = {"met": "green", "missed": "bold red", "undecided": "yellow"}
 
 
@@ -55,7 +60,10 @@ def _plain(value: Any) -> Any:
 
 def _console(stream: TextIO) -> Console:
     # With NO_COLOR rich still writes bold and italic; without a colour system it writes plain text.
-    return Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    console = Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    if not console.is_terminal:
+        console.width = _NO_EDGE
+    return console
 
 
 # What fits a terminal; everything is in the file.
@@ -155,10 +163,13 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         ("FTE", lambda r: f"{r['fte']:.1f}"),
         ("occup.", lambda r: format_share(r["occupancy"])),
     ]
+    if (summary["gap_hours_per_week"] > 0).any():
+        people.insert(6, ("in gaps", lambda r: f"{h:,.0f}" if (h := r["gap_hours_per_week"]) > 0 else "–"))
+    targets = {queue: plan.scenario.for_queue(queue).frt for queue in plan.demand.queues}
     holds: list[tuple[str, Callable[[dict[Any, Any]], str | Text]]] = [
         ("target", lambda r: str(r["target"])),
-        ("so far", lambda r: format_share(r["so_far"], 1)),
-        ("simulated", lambda r: format_share(r["service_level"], 1)),
+        ("so far", lambda r: figure(targets[r["unique_id"]], r["so_far_value"])),
+        ("simulated", lambda r: figure(targets[r["unique_id"]], r["target_value"])),
         ("FRT p50", lambda r: format_duration(r["frt_p50_s"])),
         ("p90", lambda r: format_duration(r["frt_p90_s"])),
         ("p95", lambda r: format_duration(r["frt_p95_s"])),
@@ -174,11 +185,34 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
             table.add_row(Text(str(row["unique_id"])), *(show(row) for _, show in columns))
         console.print(table)
         console.print()
+    _print_not_played(console, not_played(plan.demand, plan.scenario))
     for lever in (*levers(plan, summary), *model_notes(plan.demand, plan.requirement, plan.scenario)):
         console.print(f"• {escape(lever)}", highlight=False, soft_wrap=True)
     console.print()
     for queue in plan.demand.queues:
         _print_week(console, plan, queue)
+
+
+def print_played(played: Played, demand: Demand, scenario: Scenario, *, stream: TextIO) -> None:
+    """Print how a plan holds, a row per queue, and what the simulation leaves out."""
+    summary = played.summary
+    simulated = [
+        figure(scenario.for_queue(queue).frt, value)
+        for queue, value in zip(summary["unique_id"], summary["target_value"], strict=True)
+    ]
+    columns = ["unique_id", "target", "frt_p50_s", "frt_p90_s", "utilization", "backlog_end", "verdict"]
+    shown = summary[columns].copy()
+    shown.insert(2, "simulated", simulated)
+    print_frame(shown, title="How the plan holds", stream=stream)
+    _print_not_played(_console(stream), not_played(demand, scenario))
+
+
+def _print_not_played(console: Console, sentences: Sequence[str]) -> None:
+    if sentences:
+        console.print("Not played as it would be; read the verdicts with it:")
+        for sentence in sentences:
+            console.print(f"• {escape(sentence)}", highlight=False, soft_wrap=True)
+        console.print()
 
 
 def _table() -> Table:

@@ -8,8 +8,9 @@ from typing import Any
 
 from staffcast.contracts.files import atomic_folder, write_table
 from staffcast.plan import Plan
+from staffcast.playing import not_played
 from staffcast.report.html import render
-from staffcast.report.summary import headline, levers, summarise
+from staffcast.report.summary import headline, levers, model_notes, summarise
 
 __all__ = ["plan_body", "write_plan"]
 
@@ -62,12 +63,17 @@ def write_plan(plan: Plan, folder: str | Path, *, source: str) -> Path:
 
 
 def plan_body(plan: Plan, report: Path) -> Mapping[str, Any]:
-    """Figures of a plan for JSON: headline, a record per queue, levers, notes, the choice of models, files."""
+    """Figures of a plan for JSON.
+
+    Headline, a record per queue, levers, what staffed the queues, what is not played, notes, choice of models, files.
+    """
     summary = summarise(plan)
     return {
         **headline(plan, summary),
         "queues": summary,
         "levers": levers(plan, summary),
+        "queueing": model_notes(plan.demand, plan.requirement, plan.scenario),
+        "not_played": not_played(plan.demand, plan.scenario),
         "models": plan.demand.why,
         "notes": plan.intake.notes,
         "report": str(report),

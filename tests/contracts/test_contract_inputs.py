@@ -19,6 +19,8 @@ from staffcast.contracts import Band, InputError, Shrinkage, Target
         ("p95 <= 9m", Target.percentile(0.95, 540)),
         ("p95≤9m", Target.percentile(0.95, 540)),
         ("p90 1h", Target.percentile(0.9, 3600)),
+        ("p95 in 9m", Target.percentile(0.95, 540)),
+        ("p95 within 9m", Target.percentile(0.95, 540)),
     ],
 )
 def test_targets_as_planners_write_them(text, target):
@@ -26,7 +28,7 @@ def test_targets_as_planners_write_them(text, target):
     assert Target.parse(text) == target
 
 
-@pytest.mark.parametrize("text", ["mean 60s", "mean <= 1m", "mean ≤ 60 s"])
+@pytest.mark.parametrize("text", ["mean 60s", "mean <= 1m", "mean ≤ 60 s", "mean in 60s", "mean within 1m"])
 def test_a_mean_target(text):
     """A mean has seconds and no level."""
     target = Target.parse(text)
@@ -39,8 +41,8 @@ def test_a_mean_target(text):
     [
         ("80% in 60", "unit"), ("80% in 0s", "above 0 s"), ("mean 0s", "above 0 s"), ("p95 0m", "above 0 s"),
         ("80 in 60s", '"80%" or 0.8'), ("0% in 60s", r"in (0, 1)"), ("100% in 60s", r"in (0, 1)"),
-        ("p0 60s", r"in (0, 1)"), ("p100 60s", r"in (0, 1)"), ("120% in 60s", "share in [0, 1]"), ("fast", "like"),
-        ("80..1% in 60s", "share"), ("", "like"), (60, "like"), (None, "like"),
+        ("p0 60s", r"in (0, 1)"), ("p100 60s", r"in (0, 1)"), ("120% in 60s", "share of the tickets in (0, 1)"),
+        ("fast", "like"), ("80..1% in 60s", "share"), ("", "like"), (60, "like"), (None, "like"),
     ],
 )  # fmt: skip
 def test_targets_that_cannot_be(text, says):
@@ -48,6 +50,35 @@ def test_targets_that_cannot_be(text, says):
     with pytest.raises(InputError) as caught:
         Target.parse(text)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["p0 9m", "p100 9m", "100% in 60s", "0% in 60s", "120% in 60s"])
+def test_none_or_all_of_the_tickets_cannot_be_asked_for(text):
+    """The error names the key that a planner wrote, what he wrote, and an example that works."""
+    with pytest.raises(InputError, match=r"`frt` must be .*in \(0, 1\)") as caught:
+        Target.parse(text)
+    assert repr(text) in str(caught.value)
+    assert Target.parse(str(caught.value).split('"')[1]).level == 0.99
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Target.mean("60s"), lambda: Target.share("80%", within_s=60), lambda: Target.share(0.8, within_s="60"),
+        lambda: Target.percentile("p95", 60), lambda: Target.mean(None),
+        lambda: Target(kind="mean", level=math.nan, seconds="60"),
+    ],
+)  # fmt: skip
+def test_text_where_a_number_belongs(make):
+    """Text given to a constructor is refused as such, and not by the arithmetic after it."""
+    with pytest.raises(InputError, match="a number"):
+        make()
+
+
+def test_a_band_called_none():
+    """There is no band of that name: the error says how to have none."""
+    with pytest.raises(InputError, match=r"`band` .*leave it out \(None\)"):
+        Band.parse("none")
 
 
 @pytest.mark.parametrize(

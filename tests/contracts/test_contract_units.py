@@ -81,6 +81,26 @@ def test_thirty_instead_of_thirty_percent():
     assert "1.3" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [("110%", "100 % is all there is"), (300, "100 % is all"), ("-5%", 'none is "0%"'), (-0.1, "none is")],
+)
+def test_what_is_wrong_with_a_share(value, says):
+    """More than all and less than none are called so, instead of a hint on how to write percent."""
+    with pytest.raises(InputError) as caught:
+        parse_share(value, parameter="redial")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "says"), [(200, 'write "+200%"'), ("20%", 'write "+20%" for so much more, "-20%"')])
+def test_a_change_without_its_sign_is_told_how(value, says):
+    """A bare number or percentage is answered with how to write it; nothing falls by 200 %."""
+    with pytest.raises(InputError) as caught:
+        parse_change(value, parameter="aht")
+    assert says in str(caught.value)
+    assert '"-200%"' not in str(caught.value)
+
+
 def test_a_share_below_one():
     """A shrinkage of 100 % is refused where a share below one is asked for, and only there."""
     assert parse_share("100%", parameter="x") == 1

@@ -336,7 +336,7 @@ def test_spare_seconds_are_idle_time_up_to_the_top():
         ({"arrivals": [5, -1]}, "`arrivals` must be finite and at least 0 tickets, got -1.0"),
         ({"arrivals": [5]}, "`arrivals` must be one row of at least two intervals"),
         ({"aht_s": 0}, "`aht_s` must be finite and above 0 s"),
-        ({"target": "80% in 30m"}, "`target` must be a wait of at least one interval .*required_agents"),
+        ({"target": "80% in 30m"}, "`target` must be a wait of at least one interval .*live queue"),
         ({"first_reply_s": 7200}, "`first_reply_s` must be below the target's 7200 s"),
         ({"opened": [1, 1]}, "`opened` must be one value or one for each of the 4 intervals"),
         ({"opened": 0}, "`opened` must be open somewhere"),

@@ -409,7 +409,7 @@ def test_a_capacity_that_can_never_meet_the_target_is_an_error():
         required_agents(arrivals_per_hour=900, aht_s=AHT, target=Target.parse("80% in 20s"), capacity=20)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_arrays_of_models_are_loops(seed):
     """A table in one call gives what each row gives alone, for patience, redials, capacity and chats."""

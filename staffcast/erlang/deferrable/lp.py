@@ -25,7 +25,9 @@ _TIE = 1e-9
 class Task:
     """What :func:`staffcast.erlang.deferrable.staff.staff_deferrable` was asked, checked, one entry per interval.
 
-    Times are seconds from the start of the first interval. ``within_s`` is what the target leaves for waiting.
+    Times are seconds from the start of the first interval. ``within_s`` is what the target leaves for waiting,
+    ``rate_cv`` the day's uncertainty and ``own_cv`` that of each interval besides; ``there`` are those of the arrivals
+    who wait already when their interval begins. With ``day_top`` at most that share of a day's agent-time is handling.
     """
 
     step_s: float
@@ -45,6 +47,9 @@ class Task:
     waiting: FloatArray
     ages_s: FloatArray
     rate_cv: float
+    own_cv: float
+    there: FloatArray
+    day_top: float | None
 
     @property
     def n(self) -> int:
@@ -105,7 +110,9 @@ class Task:
     def judged(self) -> FloatArray:
         """Share of each interval's tickets that is due within the horizon."""
         at = self.step_s * (np.arange(self.n * self.slots) + 0.5) / self.slots
-        return np.asarray(np.isfinite(self.due(at)).reshape(self.n, -1).mean(axis=1))
+        even = np.isfinite(self.due(at)).reshape(self.n, -1).mean(axis=1)
+        first = np.divide(self.there, self.arrivals, out=np.zeros(self.n), where=self.arrivals > 0)
+        return np.asarray((1 - first) * even + first * np.isfinite(self.due(self.edges_s[:-1])))
 
     @cached_property
     def weight(self) -> FloatArray:
@@ -123,8 +130,9 @@ class Task:
 def fluid_plan(task: Task) -> FloatArray:
     """Fewest agents per interval (real numbers) when tickets come, and are handled, evenly at their mean rates.
 
-    Every condition is necessary for first come first served, so no such plan needs fewer. Among equal totals the
-    crew changes least from interval to interval, and comes earlier rather than later.
+    Every condition is necessary for first come first served, so no such plan needs fewer; those who are there when
+    an interval begins are taken to come during it, which asks for no more. Among equal totals the crew changes least
+    from interval to interval, and comes earlier rather than later.
 
     Returns
     -------
@@ -172,6 +180,11 @@ def fluid_plan(task: Task) -> FloatArray:
         halves = (seconds + np.append(seconds[1:], 0.0)) / 2
         rows.append(sparse.csr_array(np.concatenate([np.zeros(n), -halves, np.zeros(2 * n)])[None, :]))
         limits.append(np.array([h * (task.within_s * task.arrivals.sum() - area)]))
+    if task.day_top is not None:
+        member = sparse.csr_array((np.ones(n), (task.day, np.arange(n))))
+        nought = sparse.csr_array(member.shape)
+        rows.append(sparse.hstack([-task.day_top * member, member @ (eye - before), nought, nought]))
+        limits.append(member @ (task.spare_s / task.per_agent_s))
     steps = crew_steps(task)
     wide, pad = sparse.csr_array((n - 1, 2 * n)), sparse.eye_array(n - 1, n, k=1)
     rows += [sparse.hstack([steps, wide, -pad]), sparse.hstack([-steps, wide, -pad])]

@@ -48,14 +48,16 @@ class Course:
     ----------
     agents : array (n,)
         The plan.
-    score : array (days + 1,)
-        Per day, and last for the start: tickets in time (share), or minus the seconds waited (mean).
+    score : array (days + 1,) or (2·days + 1,)
+        Per day, and then for the start: tickets in time (share), or minus the seconds waited (mean). With the band's
+        top over the day there follows, per day, the agent-time that is free up to it. [s]
     in_time : array (n,)
         Share of each interval's tickets due within the horizon that are opened by their deadline.
     wait_s : array (n,)
         Mean time on the clock until opened.
-    work_s, age_s, spare_s : array (n,)
-        Mean work unfinished and mean age of the oldest ticket unfinished at each interval's end; mean spare time used.
+    work_s, waiting, age_s, spare_s : array (n,)
+        Mean work unfinished, mean number of tickets unopened and mean age of the oldest ticket unfinished at each
+        interval's end; mean spare time used. The last three only with ``details``.
     counted, room : array (slots,)
         Tickets that the target counts, and bins that may be in front of them.
     trail : list of Slot
@@ -67,6 +69,7 @@ class Course:
     in_time: FloatArray
     wait_s: FloatArray
     work_s: FloatArray
+    waiting: FloatArray
     age_s: FloatArray
     spare_s: FloatArray
     counted: FloatArray
@@ -89,7 +92,15 @@ class Lattice:
 
     def __init__(self, task: Task, agents: FloatArray, *, bins: int = 1500, factors: int = 7) -> None:
         self.task = task
-        self.slots = task.slots
+        # Those who are there when an interval begins come in a slot of their own, of no length.
+        first = [0.0] if task.there.any() else []
+        parts = np.array([*first, *[1 / task.slots] * task.slots])
+        self.slots = len(parts)
+        self.before = (parts + np.append(0.0, parts[:-1])) / 2
+        self.after = float(parts[-1] / 2)
+        self.parts = parts
+        even = np.repeat((task.arrivals - task.there)[:, None] / task.slots, task.slots, axis=1)
+        self.rate = np.hstack([task.there[:, None], even] if first else [even]).ravel()
         deepest, level = 0.0, task.aht_s * task.waiting.sum()
         for work, done in zip(task.aht_s * task.arrivals, self.capacity(agents), strict=True):
             level += work
@@ -97,10 +108,12 @@ class Lattice:
             level = max(level - done, 0.0)
         self.bin_s = max(task.aht_s / 6, deepest / bins)
         self.factors, self.weights = day_factors(task.rate_cv, factors)
-        made = {rate: self._kernel(rate) for rate in set((task.arrivals / self.slots).tolist())}
-        self.kernels = [made[rate] for rate in (task.arrivals / self.slots).tolist()]
+        of_all = np.repeat(task.arrivals * (task.own_cv > 0), self.slots).tolist()
+        pairs = list(zip(self.rate.tolist(), of_all, strict=True))
+        made = {pair: self._kernel(*pair) for pair in set(pairs)}
+        self.kernels = [made[pair] for pair in pairs]
         self._spectra: dict[tuple[int, int], FloatArray] = {}
-        mids = (np.arange(self.slots) + 0.5) / self.slots
+        mids = np.cumsum(parts) - parts / 2
         self.at_s = (task.edges_s[:-1, None] + task.step_s * mids).ravel()
         self.due_s = task.due(self.at_s)
         self.first = self._start()
@@ -183,10 +196,10 @@ class Lattice:
             Also waits, ages and spare time used.
         """
         task, m, n, bin_s = self.task, self.slots, self.task.n, self.bin_s
-        share = task.kind == "share"
-        capacity = self.capacity(agents) / m / bin_s
+        share, measured = task.kind == "share", details or task.day_top is not None
+        capacity = self.capacity(agents) / bin_s
         room = self.room(agents, self.at_s, self.due_s) / bin_s
-        rate = np.repeat(task.arrivals / m, m)
+        rate = self.rate
         judged = np.isfinite(self.due_s)
         counted = rate * judged if share else rate
         opened = self.opening(agents) if details or not share else None
@@ -195,7 +208,8 @@ class Lattice:
         mass = (self.weights * self.factors)[:, None]  # busy days have more tickets
         moves = None if step is None or not share else step * task.per_agent_s / bin_s
         hit, waited, nearby = np.zeros(n * m), np.zeros(n * m), np.zeros((2, n * m))
-        work, age, spare = np.zeros(n), np.zeros(n), np.zeros(n)
+        work, age, spare, waiting = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+        hand = task.aht_s * (1 + task.handle_scv) / 2 * (agents + task.spare_s / task.step_s)
         trail: list[Slot] = []
         p = np.repeat(self.first[None, :], len(self.factors), axis=0)
         for s in range(n * m):
@@ -203,11 +217,10 @@ class Lattice:
             if k == 0 and j and task.day[j] != task.day[j - 1] and len(p) > 1:
                 p = np.repeat(self.weights[None, :] @ p, len(p), axis=0)  # the new day's factor is a new one
             # A slot's tickets come in its middle: half of its capacity before, half after them.
-            part = 0.5 if k == 0 else 1.0
-            if details:
-                spare[j] += self._spare(p, j, part)
-            p = less(p, part * capacity[j])
-            came, p, before = p.shape[1], self._more(p, j), p
+            if measured:
+                spare[j] += self._spare(p, j, self.before[k])
+            p = less(p, self.before[k] * capacity[j])
+            came, p, before = p.shape[1], self._more(p, s), p
             wait = None
             if rate[s] > 0:
                 # Half of them find the others of the slot in front.
@@ -223,13 +236,15 @@ class Lattice:
                     nearby[1, s] = hit[s] - mass_below(found, room[s] - moves[j])
             after, end = None, None
             if k == m - 1:
-                if details:
-                    spare[j] += self._spare(p, j, 0.5)
-                after, p = p, less(p, capacity[j] / 2)
+                if measured:
+                    spare[j] += self._spare(p, j, self.after)
+                after, p = p, less(p, self.after * capacity[j])
                 end = p
                 mean = self.weights @ p
-                work[j] = bin_s * (mean @ np.arange(len(mean)))
+                level = bin_s * np.arange(len(mean))
+                work[j] = mean @ level
                 if details:
+                    waiting[j] = mean @ np.maximum(level - hand[j], 0.0) / task.aht_s
                     age[j] = self._age(mean, j)
             if step is not None:
                 width = p.shape[1] if after is None else after.shape[1]
@@ -237,41 +252,52 @@ class Lattice:
         score = np.zeros(self.days + 1)
         score[:-1] = np.bincount(np.repeat(task.day, m), counted * (hit if share else -waited), self.days)
         score[-1] = self.start_in_time(agents)
+        if task.day_top is not None:
+            done = task.aht_s * task.arrivals - np.diff(work, prepend=task.aht_s * task.waiting.sum())
+            idle = task.day_top * task.per_agent_s * agents - np.maximum(done - spare, 0.0)
+            score = np.append(score, np.bincount(task.day, idle, self.days))
         due = (rate * judged).reshape(n, m).sum(axis=1)
         in_time = np.ones(n)
         np.divide((hit * rate * judged).reshape(n, m).sum(axis=1), due, out=in_time, where=due > 0)
         return Course(
-            agents=agents, score=score, in_time=np.minimum(in_time, 1.0), wait_s=waited.reshape(n, m).mean(axis=1),
-            work_s=work, age_s=age, spare_s=spare, counted=counted, room=room, nearby=nearby * counted, trail=trail,
+            agents=agents, score=score, in_time=np.minimum(in_time, 1.0),
+            wait_s=_ratio((waited * rate).reshape(n, m).sum(axis=1), rate.reshape(n, m).sum(axis=1)),
+            work_s=work, waiting=waiting, age_s=age, spare_s=spare, counted=counted, room=room,
+            nearby=nearby * counted, trail=trail,
         )  # fmt: skip
 
     # --- pieces
 
-    def _kernel(self, rate: float) -> FloatArray:
-        """Work that comes in one slot, per factor of the day (factors × bins)."""
+    def _kernel(self, rate: float, of_all: float) -> FloatArray:
+        """Work that comes in one slot, per factor of the day (factors × bins); ``of_all`` come in its interval."""
         if rate <= 0:
             return np.ones((len(self.factors), 1))
-        rows = [poisson_work(rate * f, self.task.aht_s / self.bin_s, self.task.handle_scv) for f in self.factors]
+        task = self.task
+        # An interval's own factor adds the variance (own_cv·tickets)²: as if handle times varied by so much more.
+        rows = [
+            poisson_work(rate * f, task.aht_s / self.bin_s, task.handle_scv + task.own_cv**2 * of_all * f)
+            for f in self.factors
+        ]
         width = max(map(len, rows))
         return np.array([np.pad(row, (0, width - len(row))) for row in rows])
 
-    def spectrum(self, j: int, size: int) -> FloatArray:
-        """Transform of the work that comes in a slot of interval ``j`` (factors × frequencies)."""
-        key = (id(self.kernels[j]), size)
+    def spectrum(self, s: int, size: int) -> FloatArray:
+        """Transform of the work that comes in slot ``s`` (factors × frequencies)."""
+        key = (id(self.kernels[s]), size)
         if key not in self._spectra:
-            self._spectra[key] = fft.rfft(self.kernels[j], size)
+            self._spectra[key] = fft.rfft(self.kernels[s], size)
         return self._spectra[key]
 
-    def _more(self, p: FloatArray, j: int) -> FloatArray:
-        width = self.kernels[j].shape[1]
+    def _more(self, p: FloatArray, s: int) -> FloatArray:
+        width = self.kernels[s].shape[1]
         if width == 1:
             return p
         if len(p) == 1 and min(width, p.shape[1]) < 24:
-            out = np.convolve(p[0], self.kernels[j][0])[None, :]
+            out = np.convolve(p[0], self.kernels[s][0])[None, :]
         else:
             long = p.shape[1] + width - 1
             size = fft_size(long)
-            out = fft.irfft(fft.rfft(p, size) * self.spectrum(j, size), size)[:, :long]
+            out = fft.irfft(fft.rfft(p, size) * self.spectrum(s, size), size)[:, :long]
             np.maximum(out, 0.0, out=out)
         top = out.max(axis=0)
         high = max(len(top) - int(np.argmax(top[::-1] > TRIM)), p.shape[1])
@@ -300,8 +326,8 @@ class Lattice:
         return float(task.waiting[good] @ hit.mean(axis=1))
 
     def _spare(self, p: FloatArray, j: int, part: float) -> float:
-        """Mean work that spare time takes off in this part of a slot; agents called are on top."""
-        spare = part * self.task.spare_s[j] / self.slots
+        """Mean work that spare time takes off in this part of an interval; agents called are on top."""
+        spare = part * self.task.spare_s[j]
         if spare <= 0:
             return 0.0
         level = self.bin_s * np.arange(p.shape[1])
@@ -316,6 +342,10 @@ class Lattice:
         tickets = self.bin_s / task.aht_s * np.arange(1, len(p))
         born = np.interp(task.arrived[j + 1] - tickets, x, y)
         return float(p[1:] @ (task.edges_s[j + 1] - born))
+
+
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
 
 
 def _summed(values: FloatArray) -> FloatArray:

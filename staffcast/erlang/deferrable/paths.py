@@ -33,20 +33,22 @@ def day_shares(lattice: Lattice, agents: FloatArray, *, paths: int = 1000) -> Fl
     task, m = lattice.task, lattice.slots
     rng = np.random.default_rng(_SEED)
     room = lattice.room(agents, lattice.at_s, lattice.due_s)
-    half = lattice.capacity(agents) / m / 2
+    half = np.outer(lattice.capacity(agents), lattice.parts / 2).ravel()
     judged = np.isfinite(lattice.due_s)
     tickets = float(task.waiting.sum())
     work = _handling(rng, np.full(paths, tickets), task.aht_s, task.handle_scv)
     come, hit = np.zeros((paths, lattice.days)), np.zeros((paths, lattice.days))
-    factor = np.ones(paths)
+    factor, own = np.ones(paths), np.ones(paths)
     for s in range(task.n * m):
         j, k = divmod(s, m)
         day = task.day[j]
         if task.rate_cv > 0 and k == 0 and (j == 0 or task.day[j - 1] != day):
             factor = rng.gamma(task.rate_cv**-2, task.rate_cv**2, paths)
-        work = np.maximum(work - half[j], 0.0)
-        if task.arrivals[j] > 0:
-            count = rng.poisson(factor * task.arrivals[j] / m).astype(np.float64)
+        if task.own_cv > 0 and k == 0:
+            own = rng.gamma(task.own_cv**-2, task.own_cv**2, paths)
+        work = np.maximum(work - half[s], 0.0)
+        if lattice.rate[s] > 0:
+            count = rng.poisson(factor * own * lattice.rate[s]).astype(np.float64)
             more = _handling(rng, count, task.aht_s, task.handle_scv)
             if judged[s]:
                 # The last of them waits for the others too, but not for itself.
@@ -56,7 +58,7 @@ def day_shares(lattice: Lattice, agents: FloatArray, *, paths: int = 1000) -> Fl
                 hit[:, day] += count * part * (room[s] > 0)
                 come[:, day] += count
             work += more
-        work = np.maximum(work - half[j], 0.0)
+        work = np.maximum(work - half[s], 0.0)
     shares = np.ones_like(come)
     np.divide(hit, come, out=shares, where=come > 0)
     return shares

@@ -12,7 +12,7 @@ from staffcast.erlang.deferrable.lp import Task, crew_steps
 from staffcast.erlang.deferrable.margin import Course, Lattice
 from staffcast.erlang.deferrable.worth import worth
 
-__all__ = ["Judge", "Look", "fewer", "mend", "prune", "smooth"]
+__all__ = ["Judge", "Look", "fewer", "mend", "prune", "smooth", "unevenness"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -46,6 +46,20 @@ class Judge:
         # Seconds waited count with a minus: more is better for both kinds.
         self.need = level * weight if task.kind == "share" else -task.within_s * weight
         self.unit = np.maximum(weight, 1e-9) * (1.0 if task.kind == "share" else task.within_s)
+        self.real = weight > 0
+        if task.day_top is not None:  # after the days and the start, the agent-seconds of each day that stay idle
+            days = lattice.days
+            self.need = np.append(self.need, np.zeros(days))
+            self.unit = np.append(self.unit, np.full(days, 10 * task.per_agent_s))
+            self.real = np.append(self.real, np.bincount(task.day, task.upper > 0, days) > 0)
+
+    def by_day(self, short: FloatArray) -> tuple[BoolArray, bool]:
+        """Which days miss something, and whether the start does."""
+        days = self.lattice.days
+        missed = short[:days] > 0
+        if len(short) > days + 1:
+            missed = missed | (short[days + 1 :] > 0)
+        return missed, bool(short[days] > 0)
 
     def course(self, agents: FloatArray) -> Course:
         """How the plan goes."""
@@ -55,6 +69,11 @@ class Judge:
         """How it goes, and what changes of the crew by ``step`` are worth per agent."""
         course = self.lattice.run(agents, step=step)
         gain, loss = worth(self.lattice, course, step)
+        top = self.task.day_top
+        if top is not None:
+            days = self.lattice.days
+            idle = top * self.task.per_agent_s * (self.task.day == np.arange(days)[:, None])
+            gain, loss = np.vstack([gain, idle]), np.vstack([loss, idle])
         return Look(course=course, gain=np.maximum(gain, 0.0), loss=np.maximum(loss, 0.0))
 
     def short(self, course: Course) -> FloatArray:
@@ -79,7 +98,7 @@ def scale_of(margins: FloatArray) -> FloatArray:
 def mend(judge: Judge, guide: Judge, agents: FloatArray, *, size: float) -> FloatArray:
     """Add agents, each where the guide has it help most, until the judge sees every day met or none may be added."""
     task, plan = judge.task, agents.copy()
-    for _ in range(100):
+    for turn in range(100):
         short = judge.short(judge.course(plan))
         if not short.any():
             return plan
@@ -87,7 +106,9 @@ def mend(judge: Judge, guide: Judge, agents: FloatArray, *, size: float) -> Floa
         scale = scale_of(gain)
         start = plan.copy()
         short = short * 1.02
-        while (short > 0).any():
+        # What waits adds up to is far from a straight line in the agents: only a few at a time, then look again.
+        most = np.inf if task.kind == "share" else (2 + task.n / 100) * 1.2**turn
+        while (short > 0).any() and (plan - start).sum() < most * size:
             free = plan + size <= task.upper + 1e-9
             value = (np.minimum(gain, short[:, None]) / scale).sum(axis=0) * free
             j = int(np.argmax(value))
@@ -181,7 +202,7 @@ def _best_move(judge: Judge, plan: FloatArray, look: Look, now: float) -> tuple[
     gap = (judge.need - look.course.score)[:, None, None]
     for size in (1, 2) if task.n <= _TINY else (1,):
         left = np.maximum(gap + size * (look.loss[:, None, :] - look.gain[:, :, None]), 0.0)
-        promise = (left / scale_of(look.loss)[:, :, None])[task.day_weight > 0].sum(axis=0)
+        promise = (left / scale_of(look.loss)[:, :, None])[judge.real].sum(axis=0)
         promise[plan + size > task.upper, :] = np.inf
         promise[:, plan - size < task.lower] = np.inf
         np.fill_diagonal(promise, np.inf)
@@ -203,36 +224,49 @@ def _best_move(judge: Judge, plan: FloatArray, look: Look, now: float) -> tuple[
     return None
 
 
+def unevenness(task: Task, agents: FloatArray) -> float:
+    """Sum of the squared steps of the crew from each interval to the next where both are open."""
+    return float(np.square(crew_steps(task) @ agents).sum())
+
+
 def smooth(judge: Judge, agents: FloatArray, *, rounds: int) -> FloatArray:
     """Move agents within a day where that evens out the crew and every day stays met."""
     task, plan = judge.task, agents.copy()
-    days = int(task.day[-1]) + 1
-    refused = np.zeros((days, task.n), np.bool_)
+    steps = crew_steps(task)
+    pull = (steps.T @ steps).toarray()  # half the second derivative of the unevenness
+    members = [np.flatnonzero((task.day == day) & (task.upper > 0)) for day in range(int(task.day[-1]) + 1)]
+    refused = np.zeros((task.n, task.n), np.bool_)
     for _ in range(rounds):
         look = judge.look(plan, np.ones(task.n))
         slack = judge.slack(look.course)
         trial, moves = plan.copy(), []
-        for day in range(days):
-            here = np.flatnonzero((task.day == day) & (task.upper > 0))
-            move = _smoother(task, trial, look, slack, here[~refused[day, here]])
-            if move is None:
-                continue
-            to, fro = move
-            slack = slack + np.minimum(look.gain[:, to] - look.loss[:, fro], 0.0)
-            trial[to] += 1
-            trial[fro] -= 1
-            moves.append((day, to, fro))
+        for day, here in enumerate(members):
+            touched = np.zeros(task.n, np.bool_)
+            for _ in range(max(here.size // 5, 1)):
+                move = _smoother(task, pull, trial, look, slack, here[~touched[here]], refused)
+                if move is None:
+                    break
+                to, fro = move
+                slack = slack + np.minimum(look.gain[:, to] - look.loss[:, fro], 0.0)
+                trial[to] += 1
+                trial[fro] -= 1
+                moves.append((day, to, fro))
+                for j in move:  # what their neighbours are worth is no longer what it was
+                    touched[max(j - 1, 0) : j + 2] = True
         if not moves:
             break
         short = judge.short(judge.course(trial))
         while short.any() and moves:
-            wrong = np.flatnonzero(short[:-1] > 0)
-            near = [each for each in moves if short[-1] > 0 or np.abs(each[0] - wrong).min() <= 1] or moves
-            for day, to, fro in near:
+            missed, start = judge.by_day(short)
+            wrong = np.flatnonzero(missed)
+            near = [each for each in moves if start or np.abs(each[0] - wrong).min() <= 1] or moves
+            # The last of a day were the least worth while: a half of them goes back at a time.
+            back = near[len(near) // 2 :]
+            for _day, to, fro in back:
                 trial[to] -= 1
                 trial[fro] += 1
-                refused[day, [to, fro]] = True
-            moves = [each for each in moves if each not in near]
+                refused[to, fro] = True
+            moves = [each for each in moves if each not in back]
             short = judge.short(judge.course(trial))
         if not short.any():
             plan = trial
@@ -240,33 +274,18 @@ def smooth(judge: Judge, agents: FloatArray, *, rounds: int) -> FloatArray:
 
 
 def _smoother(
-    task: Task, plan: FloatArray, look: Look, slack: FloatArray, here: npt.NDArray[np.int64]
-) -> tuple[int, int] | None:
+    task: Task, pull: FloatArray, plan: FloatArray, look: Look, slack: FloatArray, here: npt.NDArray[np.int64],
+    refused: BoolArray,
+) -> tuple[int, int] | None:  # fmt: skip
     """The move of one agent that evens the crew out most, as far as the margins allow it; None if none does."""
     if here.size < 2:
         return None
-    step = crew_steps(task)
-
-    def uneven(sign: float, j: int) -> float:
-        moved = plan.copy()
-        moved[j] += sign
-        return float(np.abs(step @ moved).sum())
-
-    now = float(np.abs(step @ plan).sum())
-    up = np.array([uneven(1.0, j) - now for j in here])
-    down = np.array([uneven(-1.0, j) - now for j in here])
-    change = up[:, None] + down[None, :]
-    change[np.abs(here[:, None] - here[None, :]) == 1] -= 2.0  # neighbours: the step between them counted twice
+    slope = 2 * (pull[here] @ plan)
+    own = pull[here, here]
+    change = (slope + own)[:, None] - (slope - own)[None, :] - 2 * pull[np.ix_(here, here)]
     worse = (look.loss[:, None, here] - look.gain[:, here, None] > np.maximum(slack, 0.0)[:, None, None]).any(axis=0)
     barred = worse | (plan[here] + 1 > task.upper[here])[:, None] | (plan[here] - 1 < task.lower[here])[None, :]
-    change[barred | np.eye(len(here), dtype=bool)] = 0.0
-    for at in np.argsort(change, axis=None, kind="stable")[:20]:
-        i, k = divmod(int(at), len(here))
-        if change[i, k] >= -1e-9:
-            return None
-        moved = plan.copy()
-        moved[here[i]] += 1
-        moved[here[k]] -= 1
-        if np.abs(step @ moved).sum() < now - 1e-9:
-            return int(here[i]), int(here[k])
-    return None
+    change[barred | refused[np.ix_(here, here)] | np.eye(len(here), dtype=bool)] = 0.0
+    at = int(np.argmin(change))
+    i, k = divmod(at, len(here))
+    return (int(here[i]), int(here[k])) if change[i, k] < -1e-9 else None

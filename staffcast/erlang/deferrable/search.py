@@ -17,18 +17,27 @@ from staffcast.contracts import InputError
 from staffcast.erlang._checks import FloatArray
 from staffcast.erlang.deferrable.lp import Task, crew_steps, fluid_plan
 from staffcast.erlang.deferrable.margin import Course, Lattice
-from staffcast.erlang.deferrable.polish import Judge, Look, fewer, mend, prune, scale_of, smooth
+from staffcast.erlang.deferrable.polish import Judge, Look, fewer, mend, prune, scale_of, smooth, unevenness
 
 __all__ = ["Found", "best_plan"]
 
 _SMALL = 60  # intervals up to which every plan nearby is tried
+_HALVINGS = 10
+_CHANGE = 1e-3  # agents that one step of the crew is worth
+_SMOOTHING = 8  # rounds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
-    """What :func:`best_plan` found: the plan, how it goes, and what it is measured against."""
+    """What :func:`best_plan` found: the plan, how it goes, and what it is measured against.
+
+    ``spare_shares`` says per day by how much it is better than it must be, and ``spare_agents`` how many
+    agent-intervals the band's top over the day leaves; inf without one.
+    """
 
     agents: FloatArray
+    spare_shares: FloatArray
+    spare_agents: FloatArray
     course: Course
     lattice: Lattice
     fluid: FloatArray
@@ -58,20 +67,73 @@ def best_plan(task: Task, *, level: FloatArray, integer: bool, begin: FloatArray
     fine = Judge(task, Lattice(task, fluid), level)
     # Long horizons are searched on a coarse lattice; the last word is the fine one's.
     quick = fine if small else Judge(task, Lattice(task, fluid, bins=120, factors=3), level)
-    plan = _descend(quick, _begin(task, fluid) if begin is None else begin, rounds=12 if small else 6)
-    fractional = float(plan.sum())
+    starts = [begin] if begin is not None else _starts(task, fluid, quick)
+    plans = [_descend(quick, start, rounds=12 if small else 6) for start in starts]
+    fractional = min(float(plan.sum()) for plan in plans)
     if integer:
-        plan = prune(
-            quick, mend(quick, quick, _whole(task, plan), size=1.0), rounds=int(np.clip(4000 // task.n, 3, 30))
-        )
-        if small:
-            plan = fewer(quick, plan)
-        plan = smooth(quick, plan, rounds=12 if small else 2)
+        plans = [_integer(quick, plan) for plan in plans]
+    # Fewest first; of as many, the one whose crew changes least.
+    plan = min(plans, key=lambda each: (_misses(quick, each), float(each.sum()), unevenness(task, each)))
+    if integer:
+        plan = smooth(quick, plan, rounds=_SMOOTHING)
     plan = mend(fine, quick, plan, size=1.0 if integer else 0.05)
     course = fine.lattice.run(plan, details=True)
     if fine.short(course).any():
         _refuse(task, fine, course)
-    return Found(agents=plan, course=course, lattice=fine.lattice, fluid=fluid, fractional=fractional)
+    days, over = fine.lattice.days, fine.slack(course)
+    idle = over[days + 1 :] / task.per_agent_s / task.day_top if task.day_top is not None else np.full(days, np.inf)
+    return Found(
+        agents=plan, spare_shares=(over / fine.unit)[:days], spare_agents=idle, course=course,
+        lattice=fine.lattice, fluid=fluid, fractional=fractional,
+    )  # fmt: skip
+
+
+def _integer(judge: Judge, plan: FloatArray) -> FloatArray:
+    """The plan in whole agents, every day met if that can be, and none left that can go."""
+    task = judge.task
+    whole = mend(judge, judge, _whole(task, plan), size=1.0)
+    whole = prune(judge, whole, rounds=int(np.clip(4000 // task.n, 3, 30)))
+    return fewer(judge, whole) if task.n <= _SMALL else whole
+
+
+def _misses(judge: Judge, plan: FloatArray) -> bool:
+    """Plans that miss come last."""
+    return bool(judge.short(judge.course(plan)).any())
+
+
+def _starts(task: Task, fluid: FloatArray, judge: Judge) -> list[FloatArray]:
+    """Plans to start from."""
+    begin = _begin(task, fluid)
+    if task.kind == "share":
+        return [begin]
+    # Waits add up without bound where a crew is too small: for a mean the fluid plan is far from any that holds, and
+    # what is worth how much there says little. Crews that go with the work, large enough, are near to one.
+    even = _even(task, judge)
+    return [even, begin] if task.n <= _SMALL else [even]
+
+
+def _even(task: Task, judge: Judge) -> FloatArray:
+    """Crews in the shape of the work that comes, smoothed over the open day, as large as each day needs them."""
+    days = int(task.day[-1]) + 1
+    shape = np.zeros(task.n)
+    for day in range(days):
+        here = np.flatnonzero((task.day == day) & (task.upper > 0))
+        work = task.aht_s / task.per_agent_s * task.arrivals[task.day == day].sum()
+        if here.size and work > 0:
+            come = np.minimum(task.arrivals[here], np.median(task.arrivals[here]) * 2 + 1e-9)
+            level = np.convolve(np.pad(come, 2, mode="edge"), np.full(5, 0.2), "valid")
+            shape[here] = work * (0.5 / here.size + 0.5 * level / max(level.sum(), 1e-9))
+    spare = task.spare_s / task.per_agent_s
+
+    def plan(size: FloatArray) -> FloatArray:
+        return np.clip(shape * size[task.day] - spare, task.lower, task.upper)
+
+    low, high = np.full(days, 0.5), np.full(days, 2.5)
+    for _ in range(_HALVINGS):
+        size = (low + high) / 2
+        short, _ = judge.by_day(judge.short(judge.course(plan(size))))
+        low, high = np.where(short, size, low), np.where(short, high, size)
+    return plan(high)
 
 
 def _begin(task: Task, fluid: FloatArray) -> FloatArray:
@@ -82,7 +144,7 @@ def _begin(task: Task, fluid: FloatArray) -> FloatArray:
     """
     rate = task.arrivals.sum() / task.clock_s[-1]
     tail = np.log(1 / (1 - task.level)) if task.kind == "share" else 1.0
-    noise = (1 + task.handle_scv) / (rate * task.within_s) if rate > 0 else 0.0
+    noise = (1 + task.handle_scv + task.own_cv**2 * task.arrivals.mean()) / (rate * task.within_s) if rate > 0 else 0.0
     common = task.rate_cv**2 * task.end_s / (int(task.day[-1]) + 1) / task.within_s
     more = min((noise + common) * tail / 2, 0.2)
     try:
@@ -126,7 +188,7 @@ def _linear_step(judge: Judge, agents: FloatArray, look: Look, region: float) ->
     gain, loss = look.gain / scale, loss / scale
     gain[gain < 1e-4], loss[loss < 1e-4] = 0.0, 0.0
     gap = (judge.need - look.course.score) / scale[:, 0]
-    real = task.day_weight > 0
+    real, calendar = judge.real, judge.lattice.days
     # Variables: agents up, agents down, score that stays short, change of the crew from one interval to the next.
     cover = sparse.hstack(
         [sparse.csr_array(-gain), sparse.csr_array(loss), -sparse.eye_array(days), sparse.csr_array((days, n - 1))]
@@ -134,8 +196,8 @@ def _linear_step(judge: Judge, agents: FloatArray, look: Look, region: float) ->
     step, change = crew_steps(task), sparse.eye_array(n - 1)
     none = sparse.csr_array((n - 1, days))
     # What a day with time to spare loses grows with what is taken off it: not much of that at a time.
-    members = sparse.csr_array((np.ones(n), (task.day, np.arange(n))), shape=(days - 1, n))
-    spare = sparse.hstack([-members, members, sparse.csr_array((days - 1, days + n - 1))])
+    members = sparse.csr_array((np.ones(n), (task.day, np.arange(n))), shape=(calendar, n))
+    spare = sparse.hstack([-members, members, sparse.csr_array((calendar, days + n - 1))])
     rows = [
         sparse.csr_array(cover)[real], sparse.hstack([step, -step, none, -change]),
         sparse.hstack([-step, step, none, -change]), spare,
@@ -143,7 +205,7 @@ def _linear_step(judge: Judge, agents: FloatArray, look: Look, region: float) ->
     limits = [-gap[real], -(step @ agents), step @ agents, region * np.maximum(1.0, 0.06 * (members @ agents))]
     # A day that would miss pays more than the dearest agent is worth.
     early = 1e-5 * np.arange(n) / n
-    cost = np.concatenate([1 + early, -1 - early + 1e-4, np.full(days, 30.0), np.full(n - 1, 1e-3)])
+    cost = np.concatenate([1 + early, -1 - early + 1e-4, np.full(days, 30.0), np.full(n - 1, _CHANGE)])
     bounds = np.zeros((len(cost), 2))
     bounds[:n, 1] = np.clip(task.upper - agents, 0.0, size)
     bounds[n : 2 * n, 1] = np.clip(agents - task.lower, 0.0, size)
@@ -178,7 +240,12 @@ def _whole(task: Task, agents: FloatArray) -> FloatArray:
 def _refuse(task: Task, judge: Judge, course: Course) -> None:
     short = judge.short(course)
     day = int(np.argmax(short > 0))
-    where = "the tickets of the start" if day == len(short) - 1 else f"day {day}"
+    if day > judge.lattice.days:
+        raise InputError(
+            f"`maximum`: the band cannot be kept on day {day - judge.lattice.days - 1}: everybody allowed is busier; "
+            "raise `maximum`, open longer, or take a wider band"
+        )
+    where = "the tickets of the start" if day == judge.lattice.days else f"day {day}"
     weight = task.day_weight[day]
     figure = course.score[day] / weight
     says = f"{figure:.1%} in time" if task.kind == "share" else f"{-figure:.4g} s waited on average"

@@ -22,8 +22,18 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from staffcast.contracts import Band, InputError, Target, bad_value
-from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, share, together, whole
+from staffcast.contracts import Band, InputError, Target, bad_value, format_duration
+from staffcast.erlang._checks import (
+    FloatArray,
+    above_zero,
+    at_least_zero,
+    flags,
+    number,
+    share,
+    share_of_all,
+    together,
+    whole,
+)
 from staffcast.erlang.deferrable.lp import Task, refuse_hopeless
 from staffcast.erlang.deferrable.paths import day_shares
 from staffcast.erlang.deferrable.search import Found, best_plan
@@ -61,6 +71,8 @@ class Deferrable:
         Mean number of tickets worked off; what is left of tickets in hand is not yet.
     backlog : array
         Mean number of tickets not worked off at the interval's end. ``answered`` and ``backlog`` add up to what came.
+    waiting : array
+        Mean number of them that nobody has opened yet: those in hand apart.
     oldest_age_s : array
         Mean age of the oldest of them, 0 where there is none. [s]
     frt_share : array
@@ -96,6 +108,7 @@ class Deferrable:
     binding: npt.NDArray[np.str_]
     answered: FloatArray
     backlog: FloatArray
+    waiting: FloatArray
     oldest_age_s: FloatArray
     frt_share: FloatArray
     frt_mean_s: FloatArray
@@ -167,10 +180,13 @@ def staff_deferrable(
     backlog: Sequence[tuple[float, float]] = (),
     spare_s: npt.ArrayLike = 0.0,
     band: Band | None = None,
+    band_over: Literal["interval", "day"] = "interval",
     first_reply_s: float = 0.0,
     minimum: npt.ArrayLike = 0,
     maximum: npt.ArrayLike | None = None,
     rate_cv: float = 0.0,
+    rate_common: float = 1.0,
+    there: npt.ArrayLike = 0.0,
     handle_cv: float = 1.0,
     day: npt.ArrayLike | None = None,
     confidence: float | None = None,
@@ -199,13 +215,23 @@ def staff_deferrable(
     spare_s : float or array (n,)
         Agent-seconds per interval that cost nothing, as of :func:`spare_seconds`; used before agents. [s]
     band : Band, optional
-        An agent gives ``band.top`` of an interval to handling; without it all of it.
+        What of the agents' time may be handling, at most its top; without it all of it.
+    band_over : {"interval", "day"}
+        ``interval``: nobody gives more than the top of any interval to handling, also while tickets wait. ``day``:
+        people work off a pile at full pace and are idle when it is gone; over the day's agent-time the mean is at most
+        the top. That is how an agent works who simply takes the next ticket, and needs fewer.
     first_reply_s : float
         What the agent needs for the first reply once the ticket is opened, ≥ 0. [s]
     minimum, maximum : int or array (n,)
         Fewest and most agents in open intervals; no most without ``maximum``.
     rate_cv : float
-        Relative standard deviation, ≥ 0, of a factor (gamma, mean 1) common to all arrivals of a day.
+        Relative standard deviation of the rate of an interval, ≥ 0: gamma factors of mean 1.
+    rate_common : float
+        Share, in [0, 1], of that variance that is common to all arrivals of a day; the rest is each interval's own and
+        evens out over the day. All of it by default, which asks for the most.
+    there : array (n,)
+        How many of ``arrivals`` wait already when their interval begins, as what came while closed; the others come
+        evenly over it. None by default.
     handle_cv : float
         Standard deviation ÷ mean of handle times, ≥ 0; 1 is exponential.
     day : array of int (n,), optional
@@ -232,8 +258,8 @@ def staff_deferrable(
     First come first served; an agent going home leaves the ticket in hand to the next. The fluid plan (a linear
     program over cumulative arrivals, deadlines and work done) meets a target about half the time. Plans are therefore
     judged by the distribution of the unfinished work, with Poisson arrivals and varying handle times, and agents are
-    moved by what they are worth to each day until every day is met. Among equal totals crews change little and come
-    early. The same arguments give the same plan.
+    moved by what they are worth to each day until every day is met. Among equal totals the one whose crew changes
+    least is looked for, in squares of the steps. The same arguments give the same plan.
 
     A crew is taken to work off tickets one after another, those in hand apart. Measured against exact chains and
     simulated days, with crews of one to five: shares are mostly within 0.02 and up to 0.05 off, where handle times are
@@ -255,29 +281,33 @@ def staff_deferrable(
     target = Target.parse(target)
     task = _task(
         arrivals=arrivals, aht_s=aht_s, interval_s=interval_s, target=target, opened=opened, backlog=backlog,
-        spare_s=spare_s, band=band, first_reply_s=first_reply_s, minimum=minimum, maximum=maximum, rate_cv=rate_cv,
-        handle_cv=handle_cv, day=day, clock=clock,
+        spare_s=spare_s, band=band, band_over=band_over, first_reply_s=first_reply_s, minimum=minimum, maximum=maximum,
+        rate_cv=rate_cv,
+        rate_common=rate_common, there=there, handle_cv=handle_cv, day=day, clock=clock,
     )  # fmt: skip
     refuse_hopeless(task)
     level = np.full(int(task.day[-1]) + 2, target.level)
     if confidence is None:
         found = best_plan(task, level=level, integer=integer)
     else:
-        found = _confident(task, level, float(share("confidence", confidence)), integer)
-    return _record(task, found, target, float(first_reply_s), 1.0 if band is None else Band.parse(band).top, integer)
+        found = _confident(task, level, number("confidence", share("confidence", confidence)), integer)
+    return _record(
+        task, found, target, target.seconds - task.within_s, 1.0 if band is None else Band.parse(band).top, integer
+    )
 
 
 def _task(
     *, arrivals: npt.ArrayLike, aht_s: float, interval_s: float, target: Target, opened: npt.ArrayLike | None,
-    backlog: Sequence[tuple[float, float]], spare_s: npt.ArrayLike, band: Band | None, first_reply_s: float,
-    minimum: npt.ArrayLike, maximum: npt.ArrayLike | None, rate_cv: float, handle_cv: float,
-    day: npt.ArrayLike | None, clock: str,
+    backlog: Sequence[tuple[float, float]], spare_s: npt.ArrayLike, band: Band | None, band_over: str,
+    first_reply_s: float,
+    minimum: npt.ArrayLike, maximum: npt.ArrayLike | None, rate_cv: float, rate_common: float, there: npt.ArrayLike,
+    handle_cv: float, day: npt.ArrayLike | None, clock: str,
 ) -> Task:  # fmt: skip
     come = at_least_zero("arrivals", arrivals, " tickets", "give 0 where nothing comes")
     if come.ndim != 1 or len(come) < 2:
         raise bad_value("arrivals", come.shape, "one row of at least two intervals")
-    n, step = len(come), float(above_zero("interval_s", interval_s, " s"))
-    reply = float(at_least_zero("first_reply_s", first_reply_s, " s"))
+    n, step = len(come), number("interval_s", above_zero("interval_s", interval_s, " s"))
+    reply = number("first_reply_s", at_least_zero("first_reply_s", first_reply_s, " s"))
     within = target.seconds - reply
     if within <= 0:
         raise bad_value(
@@ -286,40 +316,53 @@ def _task(
         )  # fmt: skip
     if within < step * (1 - 1e-9):
         raise bad_value(
-            "target", str(target), f"a wait of at least one interval ({step:g} s)",
-            "waits that short are a queue's: use required_agents (Erlang C), or shorter intervals",
+            "target", str(target), f"a wait of at least one interval ({format_duration(step)}) to plan by deadlines",
+            "customers who wait less are a live queue: plan it as one, allow more time, or take shorter intervals",
         )  # fmt: skip
     if clock not in ("calendar", "open"):
         raise bad_value("clock", clock, "calendar or open")
-    working = np.ones(n, np.bool_) if opened is None else _per_interval("opened", opened, n).astype(np.bool_)
+    if band_over not in ("interval", "day"):
+        raise bad_value("band_over", band_over, "interval or day")
+    top = 1.0 if band is None else Band.parse(band).top
+    by_day = band_over == "day" and top < 1
+    working = np.ones(n, np.bool_) if opened is None else flags("opened", opened, n)
     lower = _per_interval("minimum", whole("minimum", minimum), n) * working
     upper = np.full(n, np.inf) if maximum is None else _per_interval("maximum", whole("maximum", maximum), n)
     if (over := lower > upper).any():
         first = int(np.argmax(over))
         raise bad_value("minimum", lower[first], f"at most the maximum of {upper[first]:g} (interval {first})")
-    pairs = at_least_zero("backlog", list(backlog))
-    if pairs.size and (pairs.ndim != 2 or pairs.shape[1] != 2):
-        raise bad_value("backlog", list(backlog), "pairs of tickets and their age in seconds")
+    legal = "pairs of tickets and their age in seconds"
+    pairs = at_least_zero("backlog", backlog)
+    if pairs.shape != (0,) and (pairs.ndim != 2 or pairs.shape[1] != 2):
+        raise bad_value("backlog", backlog, legal, "write [(5, 600)] for five of ten minutes")
     pairs = pairs.reshape(-1, 2)
     pairs = pairs[np.argsort(-pairs[:, 1], kind="stable")]
     pairs = pairs[pairs[:, 0] > 0]
     if not working.any() and (come.any() or len(pairs)):
         raise bad_value("opened", "no interval", "open somewhere", "give the hours in which agents may work")
+    cv = number("rate_cv", at_least_zero("rate_cv", rate_cv))
+    common = number("rate_common", share_of_all("rate_common", rate_common))
+    already = _per_interval("there", at_least_zero("there", there, " tickets"), n)
+    if (more := already > come * (1 + 1e-9) + 1e-9).any():
+        place = int(np.argmax(more))
+        raise bad_value(
+            "there", already[place], f"at most the {come[place]:g} arrivals of interval {place}", "they are among them"
+        )
     return Task(
-        step_s=step, aht_s=float(above_zero("aht_s", aht_s, " s")),
-        handle_scv=float(at_least_zero("handle_cv", handle_cv)) ** 2, arrivals=come,
+        step_s=step, aht_s=number("aht_s", above_zero("aht_s", aht_s, " s")),
+        handle_scv=number("handle_cv", at_least_zero("handle_cv", handle_cv)) ** 2, arrivals=come,
         spare_s=_per_interval("spare_s", at_least_zero("spare_s", spare_s, " s"), n) * working, opened=working,
         lower=lower, upper=np.where(working, upper, 0.0),
-        per_agent_s=step * (1.0 if band is None else Band.parse(band).top),
+        per_agent_s=step if by_day else step * top, day_top=top if by_day else None,
         kind="mean" if target.kind == "mean" else "share", level=target.level, within_s=within,
         open_clock=clock == "open", day=_days(day, n, step), waiting=pairs[:, 0], ages_s=pairs[:, 1],
-        rate_cv=float(at_least_zero("rate_cv", rate_cv)),
+        rate_cv=cv * common**0.5, own_cv=cv * (1 - common) ** 0.5, there=np.minimum(already, come),
     )  # fmt: skip
 
 
 def _per_interval(parameter: str, values: npt.ArrayLike, n: int) -> FloatArray:
     array = np.asarray(values, dtype=np.float64)
-    if array.shape not in ((), (n,)):
+    if array.shape not in ((), (1,), (n,)):
         raise bad_value(parameter, array.shape, f"one value or one for each of the {n} intervals")
     return np.array(np.broadcast_to(array, (n,)))
 
@@ -328,7 +371,7 @@ def _days(day: npt.ArrayLike | None, n: int, step: float) -> IntArray:
     if day is None:
         labels = np.floor(np.arange(n) * step / _DAY_S + 1e-9)
     else:
-        labels = _per_interval("day", day, n)
+        labels = _per_interval("day", at_least_zero("day", day), n)
         if (np.diff(labels) < 0).any():
             raise bad_value("day", "a day that comes back", "numbers that do not fall", "sort the intervals by time")
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
@@ -359,8 +402,12 @@ def _record(task: Task, found: Found, target: Target, reply: float, top: float, 
     course = found.course
     backlog = np.maximum(course.work_s / task.aht_s, 0.0)
     before = np.append(task.waiting.sum(), backlog[:-1])
+    works = (found.agents > 0) | (task.spare_s > 0)
     # Without the band's top the same work takes so many:
     bare = np.ceil(found.agents * top - 1e-9)
+    if task.day_top is not None:  # where the band leaves no agent to spare, and the target something
+        bound = (found.spare_agents < 1) & (found.spare_shares > 0.01)
+        bare = found.agents - bound[task.day]
     binding = np.select(
         [found.agents <= 0, found.agents <= task.lower, bare < found.agents], ["none", "minimum", "occupancy"], "frt"
     )
@@ -379,7 +426,8 @@ def _record(task: Task, found: Found, target: Target, reply: float, top: float, 
     judged_level = 0.5 if target.kind == "mean" else target.level
     return Deferrable(
         agents=np.round(found.agents).astype(np.int64) if integer else found.agents, binding=binding,
-        answered=np.maximum(before + task.arrivals - backlog, 0.0), backlog=backlog,
+        answered=np.where(works, np.maximum(before + task.arrivals - backlog, 0.0), 0.0), backlog=backlog,
+        waiting=course.waiting,
         oldest_age_s=np.maximum(course.age_s, 0.0), frt_share=course.in_time, frt_mean_s=course.wait_s + reply,
         due_share=task.judged, day=task.day, day_service_level=_ratio(in_time, of_day, 1.0),
         day_frt_mean_s=_ratio(waited, come, 0.0),

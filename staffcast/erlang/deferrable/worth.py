@@ -59,7 +59,7 @@ def _for_earlier(lattice: Lattice, course: Course, step: FloatArray) -> tuple[Fl
             for sign, out in ((1.0, gain), (-1.0, loss)):
                 other = course.agents.copy()
                 other[j] = max(other[j] + sign * step[j], 0.0)
-                out[-1, j] = sign * (lattice.start_in_time(other) - course.score[-1])
+                out[-1, j] = sign * (lattice.start_in_time(other) - course.score[lattice.days])
     return gain, loss
 
 
@@ -81,7 +81,7 @@ def _sooner(lattice: Lattice, course: Course, step: FloatArray, gain: FloatArray
 
 def _for_later(lattice: Lattice, course: Course, step: FloatArray, gain: FloatArray, loss: FloatArray) -> None:
     task, m = lattice.task, lattice.slots
-    capacity = lattice.capacity(course.agents) / m / lattice.bin_s
+    capacity = lattice.capacity(course.agents) / lattice.bin_s
     moves = step * task.per_agent_s / lattice.bin_s
     weights, several = lattice.weights[:, None], len(lattice.factors) > 1
     unit = 1.0 if task.kind == "share" else task.within_s
@@ -100,9 +100,9 @@ def _for_later(lattice: Lattice, course: Course, step: FloatArray, gain: FloatAr
                 if task.upper[j] > 0:
                     now = expected(u, weights * slot.end)
                     for sign, out in ((1.0, gain), (-1.0, loss)):
-                        other = less(slot.after, capacity[j] / 2 + sign * moves[j])
+                        other = less(slot.after, lattice.after * capacity[j] + sign * moves[j])
                         out[days, j] += sign * (expected(u, weights * other) - now)
-                u = value_before(u, slot.went, capacity[j] / 2)
+                u = value_before(u, slot.went, lattice.after * capacity[j])
         u = widened(u, slot.went)
         if course.counted[s] > 0:
             if slot.wait_s is None:
@@ -112,15 +112,15 @@ def _for_later(lattice: Lattice, course: Course, step: FloatArray, gain: FloatAr
             credit = 0.5 * course.counted[s] * lattice.factors[:, None] * score
             u = u.copy()
             u[-1] += credit
-            u = _back_more(lattice, u, j, slot.came)
+            u = _back_more(lattice, u, s, slot.came)
             u[-1] += credit[:, : slot.came]
         else:
-            u = _back_more(lattice, u, j, slot.came)
+            u = _back_more(lattice, u, s, slot.came)
         earlier = course.trail[s - 1] if s else None
         if earlier is None:
             break
         width = earlier.went if earlier.end is None else earlier.end.shape[1]
-        u = value_before(u, width, capacity[j] * (0.5 if k == 0 else 1.0))
+        u = value_before(u, width, capacity[j] * lattice.before[k])
         if k == 0 and earlier.end is not None:
             # A day that no longer depends on the work at hand, where it is likely to be, is settled.
             likely = np.flatnonzero(earlier.end.max(axis=0) > 1e-5)
@@ -132,11 +132,11 @@ def _for_later(lattice: Lattice, course: Course, step: FloatArray, gain: FloatAr
                 days, u = [each for each, kept in zip(days, keep, strict=True) if kept], u[keep]
 
 
-def _back_more(lattice: Lattice, u: FloatArray, j: int, came: int) -> FloatArray:
-    """Values before the tickets of a slot of interval ``j`` come."""
-    width = lattice.kernels[j].shape[1]
+def _back_more(lattice: Lattice, u: FloatArray, s: int, came: int) -> FloatArray:
+    """Values before the tickets of slot ``s`` come."""
+    width = lattice.kernels[s].shape[1]
     if width == 1:
         return np.array(widened(u, came)[..., :came])
     u = widened(u, came + width - 1)
     size = fft_size(u.shape[-1])
-    return np.asarray(fft.irfft(fft.rfft(u, size) * np.conj(lattice.spectrum(j, size)), size)[..., :came])
+    return np.asarray(fft.irfft(fft.rfft(u, size) * np.conj(lattice.spectrum(s, size)), size)[..., :came])

@@ -1,4 +1,4 @@
-"""Arguments over intervals at the door: rates, one value per interval, one number for all of them."""
+"""Arguments over intervals at the door: rates, one value per interval."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from staffcast.contracts import bad_value
 from staffcast.erlang._checks import FloatArray, at_least_zero
 
-__all__ = ["number", "per_interval", "rates_per_second"]
+__all__ = ["per_interval", "rates_per_second"]
 
 
 def rates_per_second(arrivals_per_hour: npt.ArrayLike) -> FloatArray:
@@ -39,16 +39,3 @@ def per_interval(parameter: str, values: FloatArray, count: int) -> FloatArray:
     if values.ndim > 1 or values.size not in (1, count):
         raise bad_value(parameter, f"shape {values.shape}", f"one value or one per interval ({count})")
     return np.array(np.broadcast_to(values.ravel(), (count,)))
-
-
-def number(parameter: str, value: FloatArray) -> float:
-    """One number.
-
-    Raises
-    ------
-    InputError
-        An array.
-    """
-    if value.ndim:
-        raise bad_value(parameter, f"shape {value.shape}", "one number", "it holds for all intervals")
-    return float(value)

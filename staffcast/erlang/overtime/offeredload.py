@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import bad_value
-from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, whole
+from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, number, whole
 from staffcast.erlang.models.formulas import blocking
-from staffcast.erlang.overtime.checks import number, per_interval, rates_per_second
+from staffcast.erlang.overtime.checks import per_interval, rates_per_second
 
 __all__ = ["Carried", "backlog_carryover", "carry_over", "load_over_time"]
 
@@ -92,7 +92,7 @@ def load_over_time(
     if method not in ("mol", "mol_max"):
         raise bad_value("method", method, "one of sipp, sipp_max, lagged, mol, mol_max")
     piece = length / rates.shape[1]
-    now = float(rates[0, 0] * aht[0]) if start is None else float(at_least_zero("start", start, " erlang"))
+    now = float(rates[0, 0] * aht[0]) if start is None else number("start", at_least_zero("start", start, " erlang"))
     means, highest = np.zeros(len(rates)), np.zeros(len(rates))
     for i, (row, handle) in enumerate(zip(rates.tolist(), aht.tolist(), strict=True)):
         fades = float(np.exp(-piece / handle))

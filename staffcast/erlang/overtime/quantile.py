@@ -38,7 +38,7 @@ def transient_quantiles(
 
     Parameters
     ----------
-    q : sequence of float, shape (m,)
+    q : float or sequence of float, shape (m,)
         Shares in [0, 1).
     arrivals_per_hour, aht_s, agents, interval_s, patience_s, rate_cv, day
         As in :func:`staffcast.erlang.transient_performance`.
@@ -77,7 +77,7 @@ def transient_quantiles(
 
 def quantiles_of(q: Sequence[float], setting: Setting, stretches: Sequence[Stretch]) -> FloatArray:
     """As :func:`transient_quantiles`, where the queue has been followed already."""
-    wanted = _share("q", list(q))
+    wanted = _share("q", np.atleast_1d(np.asarray(q)))
     found = [
         _quantiles(wanted, each, float(finish), setting.theta)
         for each, finish in zip(stretches, setting.finish, strict=True)

@@ -173,7 +173,7 @@ class Course:
 
     def later(self, i: int, staff: Sequence[int], reach: int, size: int) -> Fate | None:
         """What becomes of those who meet interval ``i + 1`` at its beginning; ``reach`` further on the staff stays."""
-        phases = self.phases(i, staff, reach * self.setting.interval_s)[1:]
+        phases = _joined(self.phases(i, staff, reach * self.setting.interval_s)[1:])
         found: Fate | None = None
         for first in range(len(phases) - 1, -1, -1):
             found = self.tagged.fate_of(phases[first:], found, size)
@@ -219,6 +219,17 @@ class Course:
                 left = tuple((end - start - moments * (stop - start)).tolist())
                 stretch.late.append(Panel(left, grid, [state.summed(weight) for state in path.at]))
         return stretch.late
+
+
+def _joined(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
+    """The same with every stretch without staff as one phase: a night is no more work to follow than half an hour."""
+    found: list[Phase] = []
+    for each in phases:
+        if each.slots == 0 and found and found[-1].slots == 0:
+            found[-1] = found[-1]._replace(lasts=found[-1].lasts + each.lasts)
+        else:
+            found.append(each)
+    return tuple(found)
 
 
 @cache

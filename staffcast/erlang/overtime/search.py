@@ -38,11 +38,14 @@ class Search:
     """A plan that is improved move by move; ``staff`` is the plan, ``stretches`` how it goes."""
 
     def __init__(
-        self, course: Course, gap: Gap, *, reach: int, guess: Sequence[int], least: Sequence[int],
+        self, course: Course, gap: Gap, *, reach: Sequence[int], guess: Sequence[int], least: Sequence[int],
         closed: Sequence[bool], start: State,
     ) -> None:  # fmt: skip
-        """``reach``: how many later intervals' staff the figure of one depends on."""
-        self._course, self._gap, self._reach = course, gap, reach
+        """``reach``: how many later intervals' staff the figure of each depends on."""
+        self._course, self._gap = course, gap
+        # The first interval whose figure depends on the staff of each: how far they reach never falls.
+        furthest = np.arange(len(reach)) + np.array(reach, dtype=np.int64)
+        self._first: list[int] = np.searchsorted(furthest, np.arange(len(reach))).tolist()
         self._closed, self._start = list(closed), start
         self._fades = math.exp(-_FADE * course.setting.interval_s * float(course.setting.finish.min()))
         self._least = [0 if shut else low for low, shut in zip(least, closed, strict=True)]
@@ -104,7 +107,7 @@ class Search:
         return self._course.enter(i, self.stretches[i - 1].end if i else self._start)
 
     def _before(self, i: int) -> range:
-        return range(max(i - self._reach, 0), i)
+        return range(self._first[i], i)
 
     def _forward(self) -> None:
         shift = 0
@@ -195,7 +198,7 @@ class Search:
         for i, each in found.items():
             self.stretches[i] = each
             self._short[i], self._fewer[i] = None, np.inf
-        for i in range(max(first - self._reach, 0), last + 1):
+        for i in range(self._first[first], last + 1):
             self._gaps[i] = self._gap(i, self.stretches[i], self.staff)
         for i in range(max(first - _BACK, 0), last + 1):
             self._tried[i] = False

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Band, Target, bad_value
-from staffcast.erlang._checks import FloatArray, at_least_zero, whole
+from staffcast.erlang._checks import FloatArray, at_least_zero, flags, number, whole
 from staffcast.erlang.overtime.chain import QUICK, at_rest
-from staffcast.erlang.overtime.checks import number, per_interval
+from staffcast.erlang.overtime.checks import per_interval
 from staffcast.erlang.overtime.offeredload import carry_over, load_over_time
 from staffcast.erlang.overtime.quantile import quantiles_of
 from staffcast.erlang.overtime.rest import TIE, Rest, gap_of, smallest
@@ -236,14 +236,12 @@ def _opened(opened: npt.ArrayLike | None, setting: Setting) -> npt.NDArray[np.bo
     count = len(setting.rates)
     if opened is None:
         return np.ones(count, dtype=np.bool_)
-    given = np.asarray(opened)
-    if given.dtype != np.bool_ or given.shape != (count,):
-        raise bad_value("opened", f"{given.dtype} of shape {given.shape}", f"one true or false per interval ({count})")
+    given = flags("opened", opened, count)
     wrong = ~given & setting.rates.any(axis=1)
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         raise bad_value(
-            "arrivals_per_hour", float(setting.rates[at].max() * 3600), f"0 in interval {at}, which is closed",
+            "arrivals_per_hour", float(setting.rates[at].max() * 3600), f"0 in interval {at}, closed by `opened`",
             "count these tickets where the desk opens",
         )  # fmt: skip
     return given
@@ -266,10 +264,12 @@ def _stationary(
             arrivals_per_hour=loads / aht * 3600, aht_s=aht, target=target, first_reply_s=first_reply_s, rate_cv=rate_cv
         )
         return steady.frt_agents.astype(np.int64)
-    found, guess = np.zeros(len(loads), dtype=np.int64), 1.0
+    found, beta = np.zeros(len(loads), dtype=np.int64), 0.0
     for i, load in enumerate(loads.tolist()):
-        found[i] = rest.fewest(load * setting.factors, float(aht[i]), int(load * guess) + 1)
-        guess = found[i] / load if load > 0 else guess
+        # Square-root staffing as the interval before had it; + 1, as a load next to nothing tells nothing of the next.
+        guess = math.ceil(load + beta * math.sqrt(load + 1))
+        found[i] = rest.fewest(load * setting.factors, float(aht[i]), guess)
+        beta = (float(found[i]) - load) / math.sqrt(load + 1) if load > 0 else beta
     return found
 
 
@@ -309,20 +309,22 @@ def _to_the_end(target: Target, setting: Setting) -> bool:
     return target.kind == "mean" or (target.kind == "percentile" and setting.theta > 0)
 
 
-def _reach(target: Target, setting: Setting, closed: npt.NDArray[np.bool_]) -> int:
-    """On how many later intervals' staff the figure of one depends."""
-    reach = setting.within
-    if _to_the_end(target, setting):
-        reach = max(reach, 4 / float(setting.finish.min()))
-        longest = run = 0
-        for shut in closed.tolist():
-            run = run + 1 if shut else 0
-            longest = max(longest, run)
-        reach += longest * setting.interval_s
-    return math.ceil(reach / setting.interval_s)
+def _reach(target: Target, setting: Setting, closed: npt.NDArray[np.bool_]) -> list[int]:
+    """On how many later intervals' staff the figure of each depends."""
+    count, step = len(closed), setting.interval_s
+    within = math.ceil(setting.within / step)
+    if not _to_the_end(target, setting):
+        return [within] * count
+    # Who waits longer than this while the desk is open is of no account; nobody is answered while it is closed.
+    ahead = max(within, math.ceil(4 / float(setting.finish.min()) / step))
+    open_at = np.flatnonzero(~closed)
+    later = np.searchsorted(open_at, np.arange(count), side="right") + ahead - 1
+    last = np.append(open_at, count - 1)[np.minimum(later, len(open_at))]  # or to the end
+    reach = np.maximum(last - np.arange(count), np.minimum(within, count - 1 - np.arange(count)))
+    return [int(each) for each in reach]
 
 
-def _gaps(course: Course, target: Target, top: float | None, reach: int) -> tuple[Gap, Gap]:
+def _gaps(course: Course, target: Target, top: float | None, reach: Sequence[int]) -> tuple[Gap, Gap]:
     """The gap of the target, and that of the target and the band's top together."""
     to_the_end = _to_the_end(target, course.setting)
 
@@ -331,7 +333,7 @@ def _gaps(course: Course, target: Target, top: float | None, reach: int) -> tupl
             return 1.0
         on_time, answered, wait = course.on_time(i, stretch, staff), stretch.offered, 0.0
         if to_the_end:
-            answered, wait = course.fate(i, stretch, course.later(i, staff, reach, stretch.size))
+            answered, wait = course.fate(i, stretch, course.later(i, staff, reach[i], stretch.size))
         shares = (each / stretch.offered for each in (on_time, answered, wait))
         return gap_of(target, course.setting.within, *shares)
 

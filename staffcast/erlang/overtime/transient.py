@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, whole
+from staffcast.contracts import bad_value
+from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero, number, patience, whole
 from staffcast.erlang.overtime.chain import FINE, at_rest, gamma_nodes
-from staffcast.erlang.overtime.checks import number, per_interval, rates_per_second
+from staffcast.erlang.overtime.checks import per_interval, rates_per_second
 from staffcast.erlang.overtime.score import Course, Setting, figures, follow
 
 __all__ = ["TransientPerformance", "setting_of", "transient_performance"]
 
 _PER_SQUARE, _MOST_NODES = 40.0, 64
+_FOREVER_S = 1e15  # who waits thirty million years does not give up, to the last digit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,7 +89,7 @@ def transient_performance(
     target_s : float
         First response time that ``service_level`` counts against, ≥ 0. [s]
     patience_s : float, optional
-        Mean patience, > 0, exponential; without it nobody gives up. [s]
+        Mean patience, > 0, exponential; without it, or inf, nobody gives up. [s]
     first_reply_s : float
         What the agent needs for the first reply once the ticket is opened, ≥ 0; part of the FRT. [s]
     rate_cv : float
@@ -167,7 +169,7 @@ def setting_of(
     length = number("interval_s", above_zero("interval_s", interval_s, " s"))
     limit = number("target_s", at_least_zero("target_s", target_s, " s"))
     reply = number("first_reply_s", at_least_zero("first_reply_s", first_reply_s, " s"))
-    theta = 0.0 if patience_s is None else 1 / number("patience_s", above_zero("patience_s", patience_s, " s"))
+    theta = 0.0 if patience_s is None else _gives_up(number("patience_s", patience("patience_s", patience_s)))
     cv = number("rate_cv", at_least_zero("rate_cv", rate_cv))
     days = np.zeros(count) if day is None else per_interval("day", at_least_zero("day", day), count)
     factors, weight = gamma_nodes(cv if cv > 1e-6 else 0.0, _nodes(cv, float((rates.max(axis=1) * aht).max())))
@@ -175,6 +177,13 @@ def setting_of(
         rates=rates, finish=1 / aht, interval_s=length, theta=theta, within=limit - reply, factors=factors,
         weight=weight, new_day=[False, *(np.diff(days) != 0).tolist()],
     )  # fmt: skip
+
+
+def _gives_up(patience_s: float) -> float:
+    """Rate at which a waiting customer gives up, per second."""
+    if patience_s == 0:
+        raise bad_value("patience_s", patience_s, "above 0 s where the queue is followed over time", "say 1 s")
+    return 0.0 if patience_s > _FOREVER_S else 1 / patience_s
 
 
 def _nodes(cv: float, load: float) -> int:
