@@ -23,20 +23,28 @@ _OPEN_WEIGHT = 100.0
 
 
 def country_holidays(code: str, years: range) -> dict[dt.date, str]:
-    """Public holidays of a country, or of one of its regions (``"DE-BY"``).
+    """Public holidays of a country or region (``"DE-BY"``), with other kinds of days if wanted (``"BR+optional"``).
 
     Raises
     ------
     InputError
-        Unknown country or region.
+        Unknown country, region or kind.
     """
     import holidays
 
-    country, _, region = code.partition("-")
+    place, *kinds = (part.strip() for part in code.split("+"))
+    country, _, region = place.partition("-")
     try:
-        found = holidays.country_holidays(country.upper(), subdiv=region.upper() or None, years=years)
+        known = holidays.country_holidays(country.upper(), subdiv=region.upper() or None)
     except NotImplementedError:  # what the library raises for a country it does not have
         raise bad_value("holidays", code, 'a country such as "DE" or "BR", or with its region "DE-BY"') from None
+    strange = [kind for kind in kinds if kind.lower() not in known.supported_categories]
+    if strange:
+        raise bad_value("holidays", code, f"{place} with + and any of {', '.join(known.supported_categories)}")
+    found = holidays.country_holidays(
+        country.upper(), subdiv=region.upper() or None, years=years,
+        categories=tuple(dict.fromkeys(("public", *(kind.lower() for kind in kinds)))),
+    )  # fmt: skip
     return {day: str(name) for day, name in found.items()}
 
 
@@ -84,7 +92,8 @@ def calendars_for_log(
             calendar = own
         calendar = replace(calendar, closed_arrivals=rules.closed_arrivals, holidays=dict(days))
         calendar, more = _with_holidays(calendar, times, days, scenario.closed_on_holidays)
-        calendars[queue] = calendar.closed(scenario.closed_days)
+        events = tuple(event for event, queues in scenario.events if not queues or queue in queues)
+        calendars[queue] = replace(calendar.closed(scenario.closed_days), events=events)
         notes[queue] = (f"hours {how}: {calendar.describe()}", *more)
         if not sure and rules.hours is None and not calendar.always_open:
             notes[queue] += (
@@ -98,6 +107,7 @@ def _known_queues(log: TicketLog | IntervalLog, scenario: Scenario) -> None:
         ("queues", scenario.queues),
         ("queues_only (--queues)", scenario.only),
         ("skip_queues (--skip-queues)", scenario.skip),
+        ("events.queues", {name for _, queues in scenario.events for name in queues}),
     ):
         for name in names:
             if name not in log.queues:

@@ -25,6 +25,7 @@ from staffcast.cli_options import (
     BAD_INPUT,
     FORECAST,
     INTERRUPTED,
+    KEEP,
     LOG,
     MISSED,
     NOT_WRITTEN,
@@ -41,7 +42,9 @@ from staffcast.cli_options import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from staffcast.forecast import Demand
     from staffcast.plan import Intake
+    from staffcast.scenario import Scenario
 
 __all__ = ["main"]
 
@@ -146,12 +149,13 @@ def main() -> None:
 )  # fmt: skip
 @click.option("--roster", type=click.Path(), help="Who was on duty when: agent, start, end, state.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a schema_version.")
+@KEEP
 @options(LOG, FORECAST, STAFF, SIMULATE)
 @common
 @click.pass_context
 def plan(
-    ctx: click.Context, log: str, output: str, roster: str | None, as_json: bool, scenario_file: str | None,
-    processes: int, quiet: bool,
+    ctx: click.Context, log: str, output: str, roster: str | None, as_json: bool, snapshots: str | None,
+    scenario_file: str | None, processes: int, quiet: bool,
 ) -> None:  # fmt: skip
     """Go the whole way: count, forecast, staff, simulate, and write tables and a report."""
     from staffcast.plan import make_plan
@@ -162,6 +166,7 @@ def plan(
     with _progress(quiet) as progress:
         made = make_plan(log, scenario, roster=roster, processes=processes, progress=progress)
     _notes(made.intake, quiet)
+    _keep(snapshots, made.demand, made.intake, scenario, log=log, scenario_file=scenario_file)
     report = write_plan(made, output, source=Path(log).name)
     if as_json:
         click.echo(json_text("plan", plan_body(made, report)))
@@ -191,13 +196,14 @@ def count(
 
 @main.command()
 @click.argument("log", type=click.Path())
+@KEEP
 @options(LOG, FORECAST)
 @common
 @output_options
 @click.pass_context
 def forecast(
-    ctx: click.Context, log: str, scenario_file: str | None, processes: int, quiet: bool, output: str | None,
-    as_json: bool,
+    ctx: click.Context, log: str, snapshots: str | None, scenario_file: str | None, processes: int, quiet: bool,
+    output: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Forecast the demand from a ticket LOG, or from counts per interval."""
     from staffcast.plan import predict, take_in
@@ -210,7 +216,26 @@ def forecast(
     if not quiet:
         for queue, why in demand.why.items():
             click.echo(f"note: {queue}: {describe_choice(why)}", err=True)
+    _keep(snapshots, demand, intake, scenario, log=log, scenario_file=scenario_file)
     _deliver(demand.frame, "demand", output, as_json, title="Demand")
+
+
+def _keep(
+    folder: str | None, demand: Demand, intake: Intake, scenario: Scenario, *, log: str, scenario_file: str | None
+) -> None:
+    """Keep the forecast with its date and inputs, to be compared with what comes."""
+    if folder is None:
+        return
+    import pandas as pd
+
+    from staffcast.forecast import save_snapshot
+    from staffcast.plan import overrides_of
+
+    files = {"log": log, "scenario": scenario_file, "overrides": scenario.overrides}
+    save_snapshot(
+        folder, demand, made_at=pd.Timestamp.now("UTC"), inputs={k: v for k, v in files.items() if v},
+        ledger=overrides_of(intake, scenario),
+    )  # fmt: skip
 
 
 def describe_choice(why: Any) -> str:
@@ -219,7 +244,37 @@ def describe_choice(why: Any) -> str:
     text = f"model {why['model']}"
     if errors:
         text += f"; error over {why['origins']} backtests of {why['horizon']}: {errors}"
-    return "; ".join([text, *why["notes"]])
+    changed = [
+        f"override {'+' if o['effect'] >= 0 else '−'}{abs(o['effect']):.0f} tickets ({o['reason']}, {o['author']})"
+        for o in why.get("overrides", ())
+    ]
+    return "; ".join([text, *why["notes"], *changed])
+
+
+@main.command()
+@click.argument("snapshots", type=click.Path())
+@click.argument("log", type=click.Path())
+@click.option("--by", default="horizon", show_default=True,
+              help="Cuts: horizon, hour, weekday, queue, snapshot; several separated by commas.")  # fmt: skip
+@click.option("--overrides-only", "verdicts", is_flag=True, help="Judge each override instead: did it add value?")
+@options(LOG)
+@output_options
+@click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
+@click.pass_context
+def accuracy(
+    ctx: click.Context, snapshots: str, log: str, by: str, verdicts: bool, scenario_file: str | None,
+    output: str | None, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Compare the forecasts kept in a folder of SNAPSHOTS with what came, as a later LOG has it."""
+    from staffcast.plan import forecast_accuracy, override_verdicts, take_in
+
+    intake = take_in(log, scenario_of(ctx, scenario_file))
+    _notes(intake, quiet)
+    if verdicts:
+        _deliver(override_verdicts(snapshots, intake), "overrides", output, as_json, title="What overrides were worth")
+        return
+    cuts = [part.strip() for part in by.split(",") if part.strip()]
+    _deliver(forecast_accuracy(snapshots, intake, by=cuts), "accuracy", output, as_json, title="Forecasts against fact")
 
 
 @main.command()
@@ -262,11 +317,14 @@ def staff(
 ) -> None:  # fmt: skip
     """Turn a DEMAND table into the agents needed in every interval, with the reason for each number."""
     from staffcast.report import model_notes
-    from staffcast.staffing import read_demand
+    from staffcast.staffing import read_demand, table_notes
     from staffcast.staffing import staff as run
 
     scenario = scenario_of(ctx, scenario_file)
     read = read_demand(demand, scenario)
+    if not quiet:
+        for note in table_notes(read, scenario):
+            click.echo(f"note: {note}", err=True)
     table = run(read, scenario, processes=processes)
     _deliver(table, "requirement", output, as_json, title="Agents needed")
     if not (as_json or quiet):
@@ -290,16 +348,20 @@ def simulate(
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.plan import take_in
-    from staffcast.playing import agents_on_grid, play, require_judgeable
+    from staffcast.playing import agents_on_grid, not_played, play, require_judgeable, require_same_models
     from staffcast.report import as_json as json_text
-    from staffcast.report import print_frame
-    from staffcast.staffing import read_demand
+    from staffcast.report import print_played
+    from staffcast.staffing import read_demand, table_notes
 
     scenario = scenario_of(ctx, scenario_file)
     wanted = read_demand(demand, scenario)
     require_judgeable(scenario, wanted.queues)
     plan_table = read_table(requirement, REQUIREMENT, zone=scenario.zone)
     agents_on_grid(plan_table, wanted, file=requirement)
+    differences = require_same_models(plan_table, wanted, scenario, file=requirement)
+    if not quiet:
+        for note in (*table_notes(wanted, scenario), *differences):
+            click.echo(f"note: {note}", err=True)
     facts = take_in(log, scenario).facts if log else None
     with _progress(quiet) as progress:
         played = play(
@@ -307,20 +369,15 @@ def simulate(
             progress=lambda done, total: progress("simulating", done, total),
         )  # fmt: skip
     if as_json:
-        click.echo(json_text("outcome", {"summary": played.summary, "rows": played.outcome}))
+        body = {"summary": played.summary, "not_played": not_played(wanted, scenario), "rows": played.outcome}
+        click.echo(json_text("outcome", body))
         if output:
             _deliver(played.outcome, "outcome", output, False, title="")
     else:
         _deliver(played.outcome, "outcome", output, False, title="Outcome by interval")
-        print_frame(_short(played.summary), title="How the plan holds", stream=sys.stderr)
+        print_played(played, wanted, scenario, stream=sys.stderr)
     if not played.met:
         ctx.exit(MISSED)
-
-
-def _short(summary: pd.DataFrame) -> pd.DataFrame:
-    return summary[
-        ["unique_id", "target", "service_level", "frt_p50_s", "frt_p90_s", "utilization", "backlog_end", "verdict"]
-    ]
 
 
 @main.command()

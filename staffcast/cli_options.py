@@ -16,6 +16,7 @@ __all__ = [
     "BAD_INPUT",
     "FORECAST",
     "INTERRUPTED",
+    "KEEP",
     "LOG",
     "MISSED",
     "NOT_WRITTEN",
@@ -52,6 +53,7 @@ FORECAST = (
     ("--models", "models", str, "auto, all (prophet too), or names to choose from: glm,mean_4.  [default: auto]"),
     ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
     ("--aht", "aht", str, "Mean handle time, e.g. 6m.  [default: measured]"),
+    ("--overrides", "overrides", str, "The planner's changes to the forecast, with reasons: see docs/tables.md."),
     ("--volume", "what_if.volume", str, "What if volume changes: +20%."),
     ("--aht-change", "what_if.aht", str, "What if handle time changes: -10%."),
     ("--deflection", "what_if.deflection", str, "What if the bot closes this share of what reaches people: 30%."),
@@ -65,7 +67,11 @@ STAFF = (
     ("--clear-within", "clear_within", str, "Time from opening to work off what waited.  [default: 2h]"),
     ("--patience", "patience", str, "Mean time after which customers give up, or none.  [default: none]"),
     ("--channel", "channel", str, "How tickets are worked: auto, live, chat or deferrable.  [default: auto]"),
+    ("--redial", "redial", str, "Share of those who give up that try again, e.g. 40%.  [default: 0%]"),
     ("--concurrency", "concurrency", int, "Conversations that an agent holds at once.  [default: 1]"),
+    ("--aht-by-concurrency", "aht_by_concurrency", str, "Time of one with 1, 2, 3 in hand: 10m,13m,17m."),
+    ("--turns", "turns", float, "Replies of the agent in a conversation, if that time is to be worked out."),
+    ("--turn-gap", "turn_gap", str, "Time from a reply to the customer's next message, for --turns: 90s."),
     ("--method", "method", str, "Each interval in balance (steady), or followed (over_time).  [default: auto]"),
 )  # fmt: skip
 SIMULATE = (
@@ -79,6 +85,11 @@ REREAD = (
     ("--zone", "zone", str, "IANA zone in which times are read and written, e.g. Europe/Berlin."),
     ("--aht", "aht", str, "Mean handle time where the table has none, e.g. 6m."),
     ("--seed", "seed", int, "Start of the random numbers.  [default: 1]"),
+)
+
+
+KEEP = click.option(
+    "--snapshots", type=click.Path(), metavar="FOLDER", help="Keep the forecast there, to be compared with what comes."
 )
 
 

@@ -16,7 +16,18 @@ import pandas as pd
 from staffcast.calendars import CHECK, calendars_for_log
 from staffcast.channels import require_models
 from staffcast.contracts import Calendar, InputError, Target, bad_value, parse_duration_s
-from staffcast.forecast import Demand, forecast
+from staffcast.forecast import (
+    Demand,
+    Ledger,
+    accuracy,
+    apply_ledger,
+    forecast,
+    judge,
+    list_snapshots,
+    load_snapshot,
+    offered,
+    read_ledger,
+)
 from staffcast.levers import QueueLevers, queue_levers
 from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
@@ -24,7 +35,18 @@ from staffcast.staffing import apply_what_if, require_handle_times, staff, with_
 from staffcast.tickets import IntervalLog, TicketLog, count, read_log
 from staffcast.utilization import QueueFacts, backlog, kpis, measure, read_roster, utilization
 
-__all__ = ["Intake", "Plan", "backlog_table", "kpi_table", "make_plan", "predict", "take_in"]
+__all__ = [
+    "Intake",
+    "Plan",
+    "backlog_table",
+    "forecast_accuracy",
+    "kpi_table",
+    "make_plan",
+    "override_verdicts",
+    "overrides_of",
+    "predict",
+    "take_in",
+]
 
 _FEWEST_TICKETS = 20
 _SHORT_HANDLING_S = 45.0
@@ -130,8 +152,9 @@ def make_plan(
     # All that can be refused is looked at before the minutes of work begin.
     on_duty = None if roster is None else read_roster(roster, zone=scenario.zone)
     intake = take_in(source, scenario)
+    overrides_of(intake, scenario)
     require_judgeable(scenario, intake.calendars)
-    require_models(scenario, list(intake.calendars))
+    require_models(scenario, list(intake.calendars), minutes=scenario.interval_minutes)
     require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)
     waiting = {queue: facts.backlog_age_s for queue, facts in intake.facts.items()}
@@ -222,12 +245,46 @@ def _doubts(log: TicketLog | IntervalLog) -> list[str]:
 
 
 def predict(intake: Intake, scenario: Scenario, *, processes: int = 1, progress: Progress | None = None) -> Demand:
-    """Forecast the counted log, with the scenario's handle times and what-if changes in it."""
+    """Forecast the counted log, with the scenario's handle times, what-if changes and overrides in it."""
+    ledger = overrides_of(intake, scenario)
     demand = forecast(
         intake.series, scenario.horizon, calendar=intake.calendars, model=scenario.models, seed=scenario.seed,
         processes=processes, progress=_named(progress, "backtesting"),
     )  # fmt: skip
-    return apply_what_if(with_handle_times(demand, scenario), scenario)
+    demand = apply_what_if(with_handle_times(demand, scenario), scenario)
+    return demand if ledger is None else apply_ledger(demand, ledger)
+
+
+def overrides_of(intake: Intake, scenario: Scenario) -> Ledger | None:
+    """The planner's changes to the forecast, if the scenario names a file of them.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or an entry is not right.
+    """
+    return None if scenario.overrides is None else read_ledger(scenario.overrides, zone=intake.log.zone)
+
+
+def forecast_accuracy(folder: str | Path, intake: Intake, *, by: Sequence[str] = ("horizon",)) -> pd.DataFrame:
+    """Compare kept forecasts with what a later log shows: see :func:`staffcast.forecast.accuracy`."""
+    return accuracy(folder, offered(intake.series, intake.calendars), by=by)
+
+
+def override_verdicts(folder: str | Path, intake: Intake) -> pd.DataFrame:
+    """What the overrides of kept forecasts were worth, a row for each and for all of a forecast together.
+
+    Raises
+    ------
+    InputError
+        No forecast of the folder was made with overrides.
+    """
+    came = offered(intake.series, intake.calendars)
+    kept = [load_snapshot(path) for path in list_snapshots(folder)]
+    verdicts = [judge(s.ledger, s.demand.frame, came).assign(snapshot=s.name) for s in kept if s.ledger is not None]
+    if not verdicts:
+        raise InputError("no forecast in it was made with overrides", file=folder)
+    return pd.concat(verdicts, ignore_index=True)
 
 
 def kpi_table(

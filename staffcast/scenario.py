@@ -14,6 +14,7 @@ import pandas as pd
 
 from staffcast.contracts import (
     Band,
+    Event,
     InputError,
     Shrinkage,
     Target,
@@ -28,7 +29,9 @@ from staffcast.scenario_values import (
     columns,
     country,
     dates,
+    events,
     flag,
+    from_one,
     horizon,
     hours,
     instant,
@@ -36,6 +39,7 @@ from staffcast.scenario_values import (
     name,
     names,
     one_of,
+    path,
     rising_times,
     whole,
 )
@@ -88,7 +92,11 @@ class QueueRules:
     concurrency : int
         Conversations that an agent holds at once.
     aht_by_concurrency_s : tuple of float or None
-        Mean time of a conversation with 1, 2, … in hand; None: the handle time however many there are.
+        Mean time of a conversation with 1, 2, … in hand; None: from ``turns`` and ``turn_gap_s``.
+    turns : float or None
+        Replies of the agent that a conversation takes, among which its handle time is shared out.
+    turn_gap_s : float or None
+        Mean time from the agent's reply to the customer's next message.
     method : {"auto", "steady", "over_time"}
         Whether each interval is staffed as a queue in balance, or the queue is followed through the day.
     in_gaps_of : str or None
@@ -113,6 +121,8 @@ class QueueRules:
     channel: Literal["auto", "live", "chat", "deferrable"] = "auto"
     concurrency: int = 1
     aht_by_concurrency_s: tuple[float, ...] | None = None
+    turns: float | None = None
+    turn_gap_s: float | None = None
     method: Literal["auto", "steady", "over_time"] = "auto"
     in_gaps_of: str | None = None
     minimum: int = 0
@@ -142,11 +152,15 @@ class Scenario:
     skip : tuple of str
         Queues to leave out.
     holidays : str or None
-        Country, with region if wanted: ``"DE"``, ``"DE-BY"``.
+        Country, with region or further kinds of days if wanted: ``"DE"``, ``"DE-BY"``, ``"BR+optional"``.
     closed_on_holidays : bool or None
         None: as the log shows.
     closed_days : tuple of date
         Further days on which every queue is closed.
+    events : tuple of (Event, tuple of str)
+        The desk's own events, each with its queues; none are all.
+    overrides : str or None
+        File of the planner's changes to the forecast.
     priority_order : tuple of str
         Priority classes, the most urgent first, where their names do not tell.
     models : str
@@ -171,6 +185,8 @@ class Scenario:
     holidays: str | None = None
     closed_on_holidays: bool | None = None
     closed_days: tuple[dt.date, ...] = ()
+    events: tuple[tuple[Event, tuple[str, ...]], ...] = ()
+    overrides: str | None = None
     priority_order: tuple[str, ...] = ()
     models: str = "auto"
     uncertain_rate: bool = True
@@ -184,8 +200,16 @@ class Scenario:
     allow_gaps: bool = False
 
     def for_queue(self, queue: str) -> QueueRules:
-        """Rules of one queue: the scenario's, with the queue's own on top."""
-        return replace(self.rules, **self.queues.get(queue, {}))
+        """Rules of one queue: the scenario's, with the queue's own on top.
+
+        The times of conversations side by side follow the what-if change of the handle time, as they stand in its
+        place; all other handle times are changed in the demand.
+        """
+        rules = replace(self.rules, **self.queues.get(queue, {}))
+        times, factor = rules.aht_by_concurrency_s, self.what_if.aht
+        if times is None or factor == 1:
+            return rules
+        return replace(rules, aht_by_concurrency_s=tuple(factor * each for each in times))
 
     def with_options(self, options: Mapping[str, Any]) -> Scenario:
         """Return the scenario with the given keys, written as in TOML, in place of its own.
@@ -213,6 +237,8 @@ _RULES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "channel": ("channel", lambda v: one_of("channel", v, ("auto", "live", "chat", "deferrable"))),
     "concurrency": ("concurrency", lambda v: whole("concurrency", v, 1, 100)),
     "aht_by_concurrency": ("aht_by_concurrency_s", lambda v: rising_times("aht_by_concurrency", v)),
+    "turns": ("turns", lambda v: from_one("turns", v)),
+    "turn_gap": ("turn_gap_s", lambda v: parse_duration_s(v, parameter="turn_gap")),
     "method": ("method", lambda v: one_of("method", v, ("auto", "steady", "over_time"))),
     "in_gaps_of": ("in_gaps_of", lambda v: name("in_gaps_of", v)),
     "clear_within": ("clear_within_s", lambda v: above_zero("clear_within", v)),
@@ -229,6 +255,8 @@ _SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "holidays": ("holidays", lambda v: country(v)),
     "closed_on_holidays": ("closed_on_holidays", lambda v: flag("closed_on_holidays", v)),
     "closed_days": ("closed_days", lambda v: dates("closed_days", v)),
+    "events": ("events", lambda v: events(v)),
+    "overrides": ("overrides", lambda v: path("overrides", v)),
     "priority_order": ("priority_order", lambda v: names("priority_order", v)),
     "models": ("models", lambda v: ",".join(names("models", v))),
     "uncertain_rate": ("uncertain_rate", lambda v: flag("uncertain_rate", v)),
@@ -285,6 +313,8 @@ def _apply(scenario: Scenario, options: Mapping[str, Any], *, origin: Path | Non
             elif key in _SETTINGS:
                 name, read = _SETTINGS[key]
                 settings[name] = read(value)
+                if key == "overrides" and origin is not None and settings[name]:
+                    settings[name] = str(origin.parent / settings[name])  # stands beside the scenario
             elif key == "what_if":
                 changes = _table(key, value, _WHAT_IF)
                 settings["what_if"] = replace(scenario.what_if, **changes)

@@ -8,14 +8,16 @@ from itertools import pairwise
 
 import pandas as pd
 
-from staffcast.contracts import INTERVAL_MINUTES, Calendar, bad_value, parse_duration_s
+from staffcast.contracts import INTERVAL_MINUTES, Calendar, Event, bad_value, parse_change, parse_duration_s
 
 __all__ = [
     "above_zero",
     "columns",
     "country",
     "dates",
+    "events",
     "flag",
+    "from_one",
     "horizon",
     "hours",
     "instant",
@@ -23,6 +25,7 @@ __all__ = [
     "name",
     "names",
     "one_of",
+    "path",
     "rising_times",
     "whole",
 ]
@@ -34,6 +37,13 @@ def above_zero(parameter: str, value: object) -> float:
     if not seconds > 0:
         raise bad_value(parameter, value, "a duration above 0 s")
     return seconds
+
+
+def from_one(parameter: str, value: object) -> float:
+    """Number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf"):
+        raise bad_value(parameter, value, "a number of at least 1")
+    return float(value)
 
 
 def rising_times(parameter: str, value: object) -> tuple[float, ...]:
@@ -90,7 +100,9 @@ def country(value: object) -> str | None:
     if value == "none":
         return None
     if not isinstance(value, str) or not value:
-        raise bad_value("holidays", value, 'a country such as "DE" or "BR", or with its region "DE-BY"')
+        raise bad_value(
+            "holidays", value, 'a country such as "DE", with its region "DE-BY", with more kinds of days "BR+optional"'
+        )
     return value
 
 
@@ -103,6 +115,49 @@ def dates(parameter: str, value: object) -> tuple[dt.date, ...]:
         return tuple(v if type(v) is dt.date else dt.date.fromisoformat(str(v)) for v in value)
     except ValueError:
         raise bad_value(parameter, value, legal) from None
+
+
+def events(value: object) -> tuple[tuple[Event, tuple[str, ...]], ...]:
+    """The desk's own events, each with the queues that it concerns; none are all."""
+    keys = ("name", "days", "change", "once", "queues")
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, dict) for v in value):
+        raise bad_value("events", value, "tables", 'write [[events]] and below it name = "…" and days = ["2026-11-27"]')
+    found = []
+    for each in value:
+        unknown = [key for key in each if key not in keys]
+        if unknown:
+            raise bad_value("events", f"a table with {unknown[0]!r}", f"tables of {', '.join(keys)}")
+        change = each.get("change")
+        event = Event(
+            name=name("events.name", each.get("name", "")),
+            days=frozenset(_days_and_spans(each.get("days", ()))),
+            factor=None if change is None else parse_change(change, parameter="events.change"),
+            once=flag("events.once", each.get("once", False)),
+        )
+        found.append((event, names("events.queues", each.get("queues", ()))))
+    twice = [e.name for e, _ in found if sum(e.name == other.name for other, _ in found) > 1]
+    if twice:
+        raise bad_value("events.name", twice[0], "different for each event", "give all its days in one table")
+    return tuple(found)
+
+
+def _days_and_spans(value: object) -> list[dt.date]:
+    legal = 'days and spans of days: ["2026-11-27", "2026-12-01..2026-12-20"]'
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        raise bad_value("events.days", value, legal)
+    days = []
+    for each in value:
+        first, _, last = str(each).partition("..")
+        try:
+            start, end = dt.date.fromisoformat(first.strip()), dt.date.fromisoformat((last or first).strip())
+        except ValueError:
+            raise bad_value("events.days", each, legal) from None
+        if not start <= end <= start + dt.timedelta(days=366):
+            raise bad_value("events.days", each, legal, "the first day first, and at most a year")
+        days += [start + dt.timedelta(days=k) for k in range((end - start).days + 1)]
+    return days
 
 
 def names(parameter: str, value: object) -> tuple[str, ...]:
@@ -125,6 +180,15 @@ def flag(parameter: str, value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):
         raise bad_value(parameter, value, "true or false")
+    return value
+
+
+def path(parameter: str, value: object) -> str | None:
+    """Name of a file."""
+    if value == "none":
+        return None
+    if not isinstance(value, str) or not value:
+        raise bad_value(parameter, value, "the name of a file")
     return value
 
 

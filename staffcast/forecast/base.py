@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import Calendar, InputError
+from staffcast.forecast.days import Dates, Days, Floats, Grid
 from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
 from staffcast.forecast.horizon import horizon_grid, parse_days, waiting_since_close
+from staffcast.forecast.lessons import Lessons, learn_events
 from staffcast.forecast.uncertainty import Spread, learn_spread
 
-__all__ = ["Floats", "Model", "slot_table"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["Floats", "Model"]
 
 _OWN_ERROR_DAYS = 56
 
@@ -41,11 +40,13 @@ class Model(abc.ABC):
     name: str
     about: str
     min_days: int = 7
+    alone: bool = True
 
     _calendar: Calendar
     _minutes: int
     _past: pd.DataFrame
     _queue: str
+    _lessons: Lessons
 
     def fit(self, series: pd.DataFrame, calendar: Calendar) -> Self:
         """Learn from one queue.
@@ -64,16 +65,45 @@ class Model(abc.ABC):
             Fewer than ``min_days`` days.
         """
         ds = pd.DatetimeIndex(series["ds"])
-        y = series["y"].to_numpy(dtype=float)
-        days = (ds[-1] - ds[0]) / pd.Timedelta(days=1) if len(ds) else 0.0
-        if days < self.min_days - 1:
-            raise InputError(f"model {self.name} needs {self.min_days} days of history, the series has {days:.0f}")
+        if len(ds) < 2:
+            raise InputError(f"model {self.name} needs {self.min_days} days of history, the series has {len(ds)} rows")
         self._calendar = calendar
         self._past = series[["ds", "y"]].reset_index(drop=True)
         self._queue = str(series["unique_id"].iloc[0]) if "unique_id" in series else "all"
         self._minutes = int((ds[1] - ds[0]) / pd.Timedelta(minutes=1))
-        self._learn(ds, y)
+        grid = Grid.of(ds, calendar, self._minutes)
+        self._lessons = learn_events(Days.of(grid, series["y"].to_numpy(dtype=float)))
+        return self.learn(self._lessons.past)
+
+    def learn(self, past: Days) -> Self:
+        """Learn from a past that is laid out already; what :meth:`fit` does after its checks.
+
+        Raises
+        ------
+        InputError
+            Fewer than ``min_days`` days.
+        """
+        if self.alone:
+            past = past.last(past.span - past.began)
+        if past.span < self.min_days:
+            raise InputError(f"model {self.name} needs {self.min_days} days of history, the series has {past.span}")
+        self._learn(past)
         return self
+
+    def expect_days(self, dates: Dates) -> Floats:
+        """Expected arrivals in each slot of local days, where they arrive.
+
+        Parameters
+        ----------
+        dates : ndarray of datetime64[D], shape (days,)
+            Consecutive days.
+
+        Returns
+        -------
+        ndarray, shape (days, slots)
+            ≥ 0.
+        """
+        return np.maximum(self._expect(dates), 0.0)
 
     def expect(self, ds: pd.DatetimeIndex) -> Floats:
         """Expected arrivals in each interval, where they arrive.
@@ -81,14 +111,15 @@ class Model(abc.ABC):
         Parameters
         ----------
         ds : DatetimeIndex, shape (n,)
-            Starts of intervals of the history's length.
+            Starts of intervals of the history's length, in order.
 
         Returns
         -------
         ndarray, shape (n,)
             ≥ 0.
         """
-        return np.maximum(self._expect(ds), 0.0)
+        grid = Grid.of(ds, self._calendar, self._minutes)
+        return grid.spread(self.expect_days(grid.dates) * self._lessons.uplift(grid.dates)[:, None])
 
     def predict(
         self,
@@ -122,10 +153,9 @@ class Model(abc.ABC):
         ds = horizon_grid(start, days, self._minutes, self._calendar).tz_convert(last.tz)
         waiting = waiting_since_close(self._past, self._calendar)
         mean, carried = self._calendar.fold(self.expect(ds), ds, waiting=waiting)
-        known = spread if spread is not None else self._own_spread()
         frame = demand_rows(
             self._queue, ds, opened=self._calendar.is_open(ds), mean=mean, carried=carried, aht_s=float("nan"),
-            uncertainty=(known.rate_cv, known.share_level, known.share_day), quantiles=quantiles,
+            spread=spread if spread is not None else self._own_spread(), quantiles=quantiles,
         )  # fmt: skip
         return Demand(frame=frame, why={self._queue: {"model": self.name}}, seed=seed)
 
@@ -140,26 +170,7 @@ class Model(abc.ABC):
         return learn_spread(offered[opened], fitted[opened], day, np.zeros(len(day), dtype=np.int64))
 
     @abc.abstractmethod
-    def _learn(self, ds: pd.DatetimeIndex, y: Floats) -> None: ...
+    def _learn(self, past: Days) -> None: ...
 
     @abc.abstractmethod
-    def _expect(self, ds: pd.DatetimeIndex) -> Floats: ...
-
-
-def slot_table(slots: npt.NDArray[np.int64], y: Floats, number: int) -> Floats:
-    """Arrange the known values by slot of the week, the latest first.
-
-    Returns
-    -------
-    ndarray, shape (occurrences, number)
-        NaN where a slot has fewer.
-    """
-    known = ~np.isnan(y)
-    slots, y = slots[known][::-1], y[known][::-1]
-    order = np.argsort(slots, kind="stable")
-    sorted_slots = slots[order]
-    starts = np.searchsorted(sorted_slots, np.arange(number))
-    rank = np.arange(len(order)) - starts[sorted_slots]
-    table = np.full((int(rank.max()) + 1 if len(rank) else 1, number), np.nan)
-    table[rank, sorted_slots] = y[order]
-    return table
+    def _expect(self, dates: Dates) -> Floats: ...

@@ -1,41 +1,53 @@
-"""What every forecast must beat: last week again, and the planner's mean of the same weekday-hours."""
+"""What every forecast must beat: last week again, and the planner's mean or median of the same weekday-hours."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from staffcast.forecast.base import Floats, Model, slot_table
+from staffcast.forecast.base import Model
+from staffcast.forecast.days import Dates, Days, Floats, weekday
 
 __all__ = ["SeasonalMean"]
 
 
 class SeasonalMean(Model):
-    """Mean of the last ``weeks`` values at the same weekday and time of day; one week is the seasonal naive.
+    """Mean or median of the last ``weeks`` values at the same weekday and time of day; one week is the seasonal naive.
 
     Days on which the queue was shut, and public holidays, are passed over: they say nothing about a usual week.
     """
 
-    def __init__(self, weeks: int, name: str) -> None:
+    min_days = 1
+
+    def __init__(self, weeks: int, name: str, *, median: bool = False) -> None:
         self.name = name
         self.weeks = weeks
-        self.about = "last week again" if weeks == 1 else f"mean of the last {weeks} same weekdays and times"
-        self._profile: Floats = np.zeros(0)
+        self._median = median
+        middle = "median" if median else "mean"
+        self.about = "last week again" if weeks == 1 else f"{middle} of the last {weeks} same weekdays and times"
+        self._profile: Floats = np.zeros((7, 0))
 
-    def _learn(self, ds: pd.DatetimeIndex, y: Floats) -> None:
-        number = 7 * 24 * 60 // self._minutes
-        slots = self._calendar.slot(ds) // self._minutes
-        special = {*self._calendar.closed_on, *self._calendar.holidays}
-        usual = ~np.isin(self._calendar.day(ds), np.array(sorted(special), dtype="datetime64[D]"))
-        table = slot_table(slots, np.where(usual, y, np.nan), number)[: self.weeks]
-        seen = ~np.isnan(table)
-        total = np.where(seen, table, 0.0).sum(axis=0)
+    def _learn(self, past: Days) -> None:
+        special = {*past.calendar.closed_on, *past.calendar.holidays}
+        usual = ~np.isin(past.dates, np.array(sorted(special), dtype="datetime64[D]"))
+        of_week = weekday(past.dates)
+        profile = np.array([self._latest(past.rates[usual & (of_week == day)]) for day in range(7)])
         # A slot never seen (two holidays in two weeks of history) takes the mean of its time of day.
-        profile = np.divide(total, seen.sum(axis=0), out=np.full(number, np.nan), where=seen.any(axis=0))
-        by_day = profile.reshape(7, -1)
-        count = np.maximum((~np.isnan(by_day)).sum(axis=0), 1)
-        filler = np.tile(np.nansum(by_day, axis=0) / count, 7)
-        self._profile = np.where(np.isnan(profile), filler, profile)
+        seen = ~np.isnan(profile)
+        filler = np.where(seen, profile, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        self._profile = np.where(seen, profile, filler)
 
-    def _expect(self, ds: pd.DatetimeIndex) -> Floats:
-        return self._profile[self._calendar.slot(ds) // self._minutes]
+    def _latest(self, rates: Floats) -> Floats:
+        """Middle of the last known values of each slot; NaN without any."""
+        known = ~np.isnan(rates)
+        rank = np.cumsum(known[::-1], axis=0)[::-1]
+        use = known & (rank <= self.weeks)
+        seen = use.any(axis=0)
+        result = np.full(rates.shape[1], np.nan)
+        if self._median and seen.any():
+            result[seen] = np.nanmedian(np.where(use, rates, np.nan)[:, seen], axis=0)
+        elif seen.any():
+            result[seen] = np.where(use, rates, 0.0).sum(axis=0)[seen] / use.sum(axis=0)[seen]
+        return result
+
+    def _expect(self, dates: Dates) -> Floats:
+        return self._profile[weekday(dates)]

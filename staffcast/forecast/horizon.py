@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import Calendar, bad_value, parse_duration_s
@@ -32,9 +33,14 @@ def horizon_grid(start: pd.Timestamp, days: float, minutes: int, calendar: Calen
     return pd.date_range(start, stop, freq=f"{minutes}min", inclusive="left", name="ds")
 
 
-def waiting_since_close(past: pd.DataFrame, calendar: Calendar) -> float:
+def since_close(y: npt.NDArray[np.float64], opened: npt.NDArray[np.bool_], calendar: Calendar) -> float:
     """Arrivals since the queue last closed, which wait for the first opening to come."""
-    opened = np.flatnonzero(calendar.is_open(pd.DatetimeIndex(past["ds"])))
-    if calendar.closed_arrivals == "lost" or not len(opened):
+    if calendar.closed_arrivals == "lost":
         return 0.0
-    return float(np.nansum(past["y"].to_numpy(dtype=float)[opened[-1] + 1 :]))
+    at = np.flatnonzero(opened)
+    return float(np.nansum(y[at[-1] + 1 :])) if len(at) else 0.0
+
+
+def waiting_since_close(past: pd.DataFrame, calendar: Calendar) -> float:
+    """As :func:`since_close`, for a queue's ``ds`` and ``y``."""
+    return since_close(past["y"].to_numpy(dtype=float), calendar.is_open(pd.DatetimeIndex(past["ds"])), calendar)

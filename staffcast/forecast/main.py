@@ -1,38 +1,39 @@
-"""Forecast every queue with the model that has forecast its past best."""
+"""Forecast every queue with the models that have forecast its past best."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
-from staffcast.contracts import Calendar, InputError
-from staffcast.forecast.base import Floats
-from staffcast.forecast.demand import QUANTILES, Demand
-from staffcast.forecast.horizon import parse_days
-from staffcast.forecast.models import MODELS, make, resolve
+from staffcast.contracts import Calendar, InputError, fold_closed
+from staffcast.forecast.combine import combined, comparable, weigh
+from staffcast.forecast.days import Days, Floats, Grid
+from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
+from staffcast.forecast.horizon import horizon_grid, parse_days, since_close
+from staffcast.forecast.lessons import learn_events
+from staffcast.forecast.models import for_history, make, resolve
 from staffcast.forecast.rolling import (
     Calendars,
     Progress,
     Rolled,
+    all_queues,
     as_series,
     calendars_for,
+    others_of,
     roll,
-    score,
-    spread_of,
 )
+from staffcast.forecast.scores import score, spread_of
+from staffcast.forecast.sums import common_share
 from staffcast.forecast.uncertainty import learn_spread
 
 __all__ = ["forecast"]
 
 _AHT_DAYS = 56
-_LEAST_MEAN = 0.02
 _MINUTE = pd.Timedelta(minutes=1)
-# A richer model must be better by this much, relative, before it replaces a simpler one.
-_WORTH_IT = 0.005
 
 
 def forecast(
@@ -82,7 +83,7 @@ def forecast(
     frame = as_series(series)
     calendars = calendars_for(frame, calendar)
     names = resolve(model)
-    parse_days(horizon, parameter="horizon")
+    days = parse_days(horizon, parameter="horizon")
     for q in quantiles:
         if not 0 < q < 1:
             raise InputError(f"`quantiles` must lie in (0, 1), got {q!r}; write 5 % as 0.05")
@@ -91,16 +92,31 @@ def forecast(
         frame, calendars, models=names, horizon=horizon, origins=origins, step=step, processes=processes,
         progress=progress,
     )  # fmt: skip
-    parts, why = [], {}
+    by_queue: dict[str, list[Rolled]] = {}
+    for one in rolled:
+        by_queue.setdefault(one.unique_id, []).append(one)
+    first = frame[frame["unique_id"] == frame["unique_id"].iloc[0]]
+    ahead = _Ahead(pd.DatetimeIndex(first["ds"]), days, quantiles)
+    parts, why, runs, together = [], {}, {}, all_queues(frame)
     for queue, rows in frame.groupby("unique_id", sort=False):
         part, reasons = _forecast_queue(
-            str(queue), rows.reset_index(drop=True), calendars[str(queue)], names, horizon, quantiles,
-            [r for r in rolled if r.unique_id == queue],
-        )  # fmt: skip
+            str(queue),
+            rows.reset_index(drop=True),
+            calendars[str(queue)],
+            names,
+            ahead,
+            by_queue.get(str(queue), []),
+            None if together is None else others_of(together, pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(float)),
+        )
         parts.append(part)
         why[str(queue)] = reasons
+        runs[str(queue)] = combined(by_queue.get(str(queue), []), reasons["weights"])
     return Demand(
-        frame=pd.concat(parts, ignore_index=True), why=why, seed=seed, backtest=score(rolled) if rolled else None
+        frame=pd.concat(parts, ignore_index=True),
+        why=why,
+        seed=seed,
+        common=common_share(runs),
+        scores=partial(score, rolled) if rolled else None,
     )
 
 
@@ -122,71 +138,100 @@ def _forecast_queue(
     rows: pd.DataFrame,
     calendar: Calendar,
     names: Sequence[str],
-    horizon: str,
-    quantiles: Sequence[float],
+    ahead: _Ahead,
     rolled: Sequence[Rolled],
+    others: Floats | None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    if not np.nansum(rows["y"]) > 0:
+    y = rows["y"].to_numpy(dtype=float)
+    if not np.nansum(y) > 0:
         raise InputError(f"queue {queue!r} has no tickets to learn from; leave it out")
-    chosen, reasons = _choose(queue, names, rolled)
-    runs = [r for r in rolled if r.model == chosen]
+    grid = ahead.past(rows, calendar)
+    past = Days.of(grid, y, others).once_begun()
+    span = past.span - past.began
+    weights, reasons = _choose(for_history(names, span, beside=others is not None), rolled, span)
+    runs = combined(rolled, weights)
     if runs:
         spread = spread_of(runs)
     else:
         spread = learn_spread(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         reasons["notes"].append("too short for a backtest: the uncertainty is a rule of thumb (25 %)")
-    reasons |= {"rate_cv": spread.rate_cv, "share_level": spread.share_level, "share_day": spread.share_day}
-    demand = make(chosen).fit(rows, calendar).predict(horizon, spread=spread, quantiles=quantiles)
-    return demand.frame.assign(aht_s=_recent_aht(rows)), reasons
+    reasons |= {
+        "rate_cv": spread.rate_cv, "share_level": spread.share_level, "share_day": spread.share_day,
+        "bursts": spread.bursts,
+    }  # fmt: skip
+    future = ahead.grid(calendar)
+    lessons = learn_events(past)
+    expected = sum(w * make(name).learn(lessons.past).expect_days(future.dates) for name, w in weights.items())
+    expected = np.asarray(expected) * lessons.uplift(future.dates)[:, None]
+    reasons["notes"] += lessons.describe()
+    waiting = since_close(y, grid.opened, calendar)
+    mean, carried = fold_closed(
+        future.spread(expected), future.opened, waiting=waiting, lost=calendar.closed_arrivals == "lost"
+    )
+    frame = demand_rows(
+        queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=_recent_aht(rows), spread=spread,
+        quantiles=ahead.quantiles,
+    )  # fmt: skip
+    return frame, reasons
 
 
-def _choose(queue: str, names: Sequence[str], rolled: Sequence[Rolled]) -> tuple[str, dict[str, Any]]:
-    """Pick the least Poisson deviance; the simpler one where the gain is under half a percent.
+class _Ahead:
+    """The intervals that all queues share; laid out once for each calendar."""
 
-    Least absolute error would favour a forecast that is too low wherever counts are small, as a Poisson count's median
-    lies below its mean; deviance is least at the mean (Gneiting, "Making and evaluating point forecasts", JASA 106,
-    2011, doi:10.1198/jasa.2011.r10138), and staffing needs the mean.
-    """
-    errors, deviances = {}, {}
-    # Early origins are too early for some models: only where all were tried are their errors alike.
-    tried = [{r.origin for r in rolled if r.model == name} for name in names]
-    common = set.intersection(*(t for t in tried if t)) if any(tried) else set()
-    for name in names:
-        runs = [r for r in rolled if r.model == name and r.origin in common]
-        total = sum(float(np.nansum(r.y)) for r in runs)
-        if total > 0:
-            errors[name] = sum(float(np.nansum(np.abs(r.y - r.mean))) for r in runs) / total
-            deviances[name] = sum(_deviance(r.y, r.mean) for r in runs)
+    def __init__(self, ds: pd.DatetimeIndex, days: float, quantiles: Sequence[float]) -> None:
+        self._ds, self._days, self.quantiles = ds, days, quantiles
+        self._minutes = int((ds[1] - ds[0]) / _MINUTE)
+        self._past: dict[tuple[int, int], Grid] = {}
+        self._future: dict[int, Grid] = {}
+
+    def past(self, rows: pd.DataFrame, calendar: Calendar) -> Grid:
+        """Where a queue's own history lies."""
+        key = id(calendar), len(rows)
+        if key not in self._past:
+            self._past[key] = Grid.of(pd.DatetimeIndex(rows["ds"]), calendar, self._minutes)
+        return self._past[key]
+
+    def grid(self, calendar: Calendar) -> Grid:
+        """Where the horizon lies."""
+        if id(calendar) not in self._future:
+            start = self._ds[-1] + pd.Timedelta(minutes=self._minutes)
+            ds = horizon_grid(start, self._days, self._minutes, calendar).tz_convert(self._ds.tz)
+            self._future[id(calendar)] = Grid.of(ds, calendar, self._minutes)
+        return self._future[id(calendar)]
+
+
+def _choose(names: Sequence[str], rolled: Sequence[Rolled], span: int) -> tuple[dict[str, float], dict[str, Any]]:
+    """Weights of the models, and for people why."""
+    runs = comparable(rolled)
     notes: list[str] = []
-    if not errors:
-        simple = [n for n in names if make(n).min_days <= 7] or ["mean_4"]
-        chosen = simple[-1]
+    if not runs:
+        simple = [n for n in names if make(n).min_days <= span] or ["mean_4"]
+        chosen = next((n for n in ("siblings", "house", "mean_4") if n in simple), simple[-1])
         reason = (
             "no tickets in the weeks that models are compared on" if rolled else "history too short to compare models"
         )
         notes.append(f"{reason}; {chosen} taken")
-        return chosen, {"model": chosen, "wape": None, "candidates": {}, "origins": 0, "horizon": None, "notes": notes}
-    chosen = min(deviances, key=lambda n: deviances[n])
-    for name in MODELS:
-        if name in deviances and deviances[name] <= deviances[chosen] * (1 + _WORTH_IT):
-            chosen = name
-            break
-    runs = [r for r in rolled if r.model == chosen]
-    return chosen, {
-        "model": chosen,
-        "wape": errors[chosen],
-        "candidates": errors,
-        "origins": len(runs),
+        return {chosen: 1.0}, {
+            "model": chosen, "weights": {chosen: 1.0}, "wape": None, "candidates": {}, "origins": 0, "horizon": None,
+            "notes": notes,
+        }  # fmt: skip
+    weights = weigh(runs)
+    errors = {name: _wape([r for r in runs if r.model == name]) for name in names}
+    together = combined(runs, weights)
+    return weights, {
+        "model": " + ".join(weights),
+        "weights": weights,
+        "wape": _wape(together),
+        "candidates": {name: error for name, error in errors.items() if error is not None},
+        "origins": len(together),
         "horizon": f"{runs[0].days:g}d",
         "notes": notes,
     }
 
 
-def _deviance(y: Floats, mean: Floats) -> float:
-    """Poisson deviance of counts around a forecast; a forecast of nothing counts as a little, not as impossible."""
-    known = ~np.isnan(y)
-    y, f = y[known], np.maximum(mean[known], _LEAST_MEAN)
-    return float(2 * (special.xlogy(y, y / f) - y + f).sum())
+def _wape(runs: Sequence[Rolled]) -> float | None:
+    total = sum(float(np.nansum(r.y)) for r in runs)
+    return sum(float(np.nansum(np.abs(r.y - r.mean))) for r in runs) / total if total > 0 else None
 
 
 def _recent_aht(rows: pd.DataFrame) -> float:

@@ -8,20 +8,38 @@ from staffcast.contracts import bad_value
 from staffcast.forecast.base import Model
 from staffcast.forecast.baselines import SeasonalMean
 from staffcast.forecast.glm import DailyGLM
+from staffcast.forecast.house import House
+from staffcast.forecast.low_rank import LowRank
 from staffcast.forecast.prophet_model import ProphetModel
+from staffcast.forecast.siblings import Siblings
 
-__all__ = ["DEFAULT", "MODELS", "make", "resolve"]
+__all__ = ["DEFAULT", "MODELS", "SLOW", "YOUNG_DAYS", "for_history", "make", "resolve"]
 
 # From simple to rich: where two are equally good, the simpler one is taken.
 MODELS: dict[str, Callable[[], Model]] = {
     "seasonal_naive": lambda: SeasonalMean(1, "seasonal_naive"),
     "mean_4": lambda: SeasonalMean(4, "mean_4"),
     "mean_8": lambda: SeasonalMean(8, "mean_8"),
+    "median_4": lambda: SeasonalMean(4, "median_4", median=True),
+    "median_8": lambda: SeasonalMean(8, "median_8", median=True),
     "glm": DailyGLM,
+    "siblings": Siblings,
+    "low_rank": LowRank,
+    "house": House,
     "prophet": ProphetModel,
 }
-# prophet takes seconds where the others take milliseconds, so it runs only when it is asked for.
-DEFAULT = ("seasonal_naive", "mean_4", "mean_8", "glm")
+# Those that take seconds where the others take milliseconds run only when they are asked for.
+# A queue younger than that is compared with its siblings.
+YOUNG_DAYS = 56
+SLOW = frozenset({"prophet"})
+DEFAULT = ("seasonal_naive", "mean_4", "mean_8", "glm", "low_rank", "house")
+
+
+def for_history(names: Sequence[str], days: int, *, beside: bool) -> tuple[str, ...]:
+    """Add what a short history needs: with other queues beside it, its share of them."""
+    if beside and days < YOUNG_DAYS and "siblings" not in names and "house" in names:
+        return (*names, "siblings")
+    return tuple(n for n in names if n != "siblings" or beside)
 
 
 def make(name: str) -> Model:

@@ -6,15 +6,17 @@ import logging
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import InputError
-from staffcast.forecast.base import Floats, Model
+from staffcast.forecast.base import Model
+from staffcast.forecast.days import Dates, Days, Floats, weekday
 
 __all__ = ["ProphetModel"]
 
 _HISTORY_DAYS = 26 * 7
-_HOUR = 60
+_HOURS = 24
 
 
 def _quiet() -> None:
@@ -41,42 +43,36 @@ class ProphetModel(Model):
 
     def __init__(self) -> None:
         self._model: Any = None
-        self._active: np.ndarray = np.zeros(0, dtype=bool)
-        self._within: Floats = np.zeros(0)
+        self._active = np.zeros((7, _HOURS), dtype=bool)
+        self._within: Floats = np.zeros((7, _HOURS, 1))
         self._lost = 0.0
 
-    def _learn(self, ds: pd.DatetimeIndex, y: Floats) -> None:
+    def _learn(self, past: Days) -> None:
         _quiet()
         try:
             from prophet import Prophet
         except ImportError as error:
             raise InputError(f"model prophet needs the package prophet ({error}): pip install prophet") from error
-        recent = ds >= ds[-1] - pd.Timedelta(days=_HISTORY_DAYS)
-        ds, y = ds[recent], y[recent]
-        slots = self._calendar.slot(ds)
-        known = ~np.isnan(y)
-        parts = _HOUR // self._minutes
-        number = 7 * 24 * parts
-        fine = np.bincount(slots[known] // self._minutes, weights=y[known], minlength=number)
-        hourly = fine.reshape(-1, parts).sum(axis=1)
+        past = past.last(_HISTORY_DAYS)
+        of_week = weekday(past.dates)
+        parts = past.slots // _HOURS
+        by_hour = past.rates.reshape(past.span, _HOURS, parts)
+        fine = np.array([np.nansum(by_hour[of_week == day], axis=0) for day in range(7)])
+        hourly = fine.sum(axis=2)
         self._active = hourly > 0
-        share = np.divide(fine.reshape(-1, parts), hourly[:, None], out=np.full((7 * 24, parts), 1 / parts),
-                          where=hourly[:, None] > 0)  # fmt: skip
-        self._within = share.ravel()
-
-        local = self._calendar.local(ds)
-        frame = pd.DataFrame({"ds": local.floor("h"), "y": y}).groupby("ds")["y"].agg(["sum", "count"])
-        frame = frame[frame["count"] >= parts]
-        stamps = pd.DatetimeIndex(frame.index)
-        active = self._active[stamps.day_of_week * 24 + stamps.hour]
-        table = pd.DataFrame({"ds": stamps, "y": np.sqrt(frame["sum"].to_numpy())})[active]
-        if len(table) < 2:
+        self._within = np.divide(
+            fine, hourly[:, :, None], out=np.full(fine.shape, 1 / parts), where=hourly[:, :, None] > 0
+        )
+        counts = by_hour.sum(axis=2)  # NaN where a part of the hour is not known
+        day, hour = np.nonzero(~np.isnan(counts) & self._active[of_week])
+        if len(day) < 2:
             self._active[:] = False
             return
-        special = sorted({*self._calendar.holidays, *self._calendar.closed_on})
-        inside = [d for d in special if stamps[0].date() <= d <= stamps[-1].date()]
+        table = pd.DataFrame({"ds": _stamps(past.dates[day], hour), "y": np.sqrt(counts[day, hour])})
+        special = sorted({*past.calendar.holidays, *past.calendar.closed_on})
+        inside = np.isin(past.dates, np.array(special, dtype="datetime64[D]"))
         holidays = None
-        if inside:
+        if inside.any():
             holidays = pd.DataFrame(
                 {"holiday": "public", "ds": pd.to_datetime(special), "lower_window": -1, "upper_window": 1}
             )
@@ -90,14 +86,16 @@ class ProphetModel(Model):
         root = np.maximum(self._model.predict(table[["ds"]])["yhat"].to_numpy(dtype=float), 0.0)
         self._lost = max(float(np.mean(table["y"].to_numpy() ** 2 - root**2)), 0.0)
 
-    def _expect(self, ds: pd.DatetimeIndex) -> Floats:
-        local = self._calendar.local(ds)
-        if not self._active.any():
-            return np.zeros(len(ds))
-        hours = pd.DatetimeIndex(local.floor("h").unique())
-        root = np.maximum(self._model.predict(pd.DataFrame({"ds": hours}))["yhat"].to_numpy(dtype=float), 0.0)
-        hourly = pd.Series(
-            np.where(self._active[hours.day_of_week * 24 + hours.hour], root**2 + self._lost, 0.0), index=hours
-        )
-        per_hour = hourly.reindex(local.floor("h")).to_numpy()
-        return np.asarray(per_hour * self._within[self._calendar.slot(ds) // self._minutes], dtype=float)
+    def _expect(self, dates: Dates) -> Floats:
+        of_week = weekday(dates)
+        hourly = np.zeros((len(dates), _HOURS))
+        day, hour = np.nonzero(self._active[of_week])
+        if len(day):
+            stamps = pd.DataFrame({"ds": _stamps(dates[day], hour)})
+            root = np.maximum(self._model.predict(stamps)["yhat"].to_numpy(dtype=float), 0.0)
+            hourly[day, hour] = root**2 + self._lost
+        return np.asarray((hourly[:, :, None] * self._within[of_week]).reshape(len(dates), -1), dtype=float)
+
+
+def _stamps(dates: Dates, hour: npt.NDArray[np.intp]) -> npt.NDArray[np.datetime64]:
+    return np.asarray(dates.astype("datetime64[h]") + hour.astype("timedelta64[h]")).astype("datetime64[ns]")

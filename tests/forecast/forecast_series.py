@@ -9,8 +9,8 @@ from staffcast.forecast.horizon import horizon_grid
 from staffcast.forecast.models import make
 
 BERLIN = "Europe/Berlin"
-FAST = ("seasonal_naive", "mean_4", "mean_8", "glm")
-BASELINES = FAST[:3]
+BASELINES = ("seasonal_naive", "mean_4", "mean_8", "median_4", "median_8")
+FAST = (*BASELINES, "glm", "low_rank", "house")
 
 
 def grid(days, *, start="2025-06-02", zone=BERLIN, minutes=60):

@@ -8,6 +8,8 @@ from forecast_series import BERLIN, FAST, frame, grid, poisson, weekly_rate
 from staffcast.contracts import Calendar
 from staffcast.forecast import Model, backtest
 from staffcast.forecast import models as lineup
+from staffcast.forecast.combine import weigh
+from staffcast.forecast.days import Days, Grid
 from staffcast.forecast.rolling import calendars_for, roll
 
 HOURS = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00", "sat": "10:00-14:00"})
@@ -20,12 +22,12 @@ def rolled(series, *, models=FAST, calendar=HOURS, horizon="7d", origins=3, step
     )  # fmt: skip
 
 
-def forecasts_that_see_the_future(run, series):
+def forecasts_that_see_the_future(run, series, alter=lambda y: 3 * y + 50):
     """Names of models whose forecast from an origin changes when only what came after that origin does."""
     before, seeing = run(series), set()
     for origin in {one.origin for one in before}:
         later = (series["ds"] >= origin).to_numpy()
-        changed = run(series.assign(y=np.where(later, 3 * series["y"] + 50, series["y"])))
+        changed = run(series.assign(y=np.where(later, alter(series["y"]), series["y"])))
         for one, other in zip(before, changed, strict=True):
             assert (one.model, one.origin) == (other.model, other.origin)
             same = np.array_equal(one.mean, other.mean) and one.naive_scale == other.naive_scale
@@ -34,9 +36,48 @@ def forecasts_that_see_the_future(run, series):
     return seeing
 
 
-def test_no_forecast_sees_the_future():
-    """What comes after an origin changes no forecast from it, while closed tickets wait at every origin."""
-    assert forecasts_that_see_the_future(rolled, poisson(70)) == set()
+@pytest.mark.parametrize(
+    "alter", [lambda y: 3 * y + 50, lambda y: 0 * y, lambda y: y * np.nan, lambda y: y[::-1] ** 2],
+    ids=["more", "none", "unknown", "another course"],
+)  # fmt: skip
+def test_no_forecast_sees_the_future(alter):
+    """Whatever comes after an origin changes no forecast from it, while closed tickets wait at every origin."""
+    assert forecasts_that_see_the_future(rolled, poisson(70), alter) == set()
+
+
+def test_no_forecast_sees_the_future_where_trend_year_and_holidays_are_learnt():
+    """The same over a year and a half with holidays, gaps and half hours."""
+    ds = grid(520, start="2024-01-01", minutes=30)
+    rng = np.random.default_rng(4)
+    y = rng.poisson(weekly_rate(ds, level=5)).astype(float)
+    y[rng.random(len(y)) < 0.02] = np.nan
+    days = [(ds[0] + pd.Timedelta(days=int(day))).date() for day in range(20, 520, 25)]
+    holidays = Calendar(zone=BERLIN, week=HOURS.week, holidays=dict.fromkeys(days, "a holiday"))
+
+    def run(series):
+        return rolled(series, models=("median_8", "low_rank", "house"), calendar=holidays, horizon="28d", origins=2)
+
+    assert forecasts_that_see_the_future(run, frame(ds, y)) == set()
+
+
+@pytest.mark.parametrize("name", ["glm", "house"])
+def test_where_a_queue_began_is_not_told_by_its_future(name):
+    """Ten days without a ticket before a quiet queue's first: what comes later does not say whether it was there."""
+    ds = grid(112)
+    y = np.random.default_rng(1).poisson(0.02, len(ds)).astype(float)
+    y[: 24 * 10] = 0
+
+    def run(series):
+        return rolled(series, calendar=OPEN, models=(name,))
+
+    assert forecasts_that_see_the_future(run, frame(ds, y)) == set()
+
+
+def test_a_past_that_is_cut_a_day_too_late_is_found(monkeypatch):
+    """If ``roll`` handed on one day too many, the same check would name every model."""
+    cut = Days.before
+    monkeypatch.setattr(Days, "before", lambda self, day: cut(self, day + 1))
+    assert forecasts_that_see_the_future(rolled, poisson(70)) == set(FAST)
 
 
 def test_a_forecast_that_sees_the_future_is_found(monkeypatch):
@@ -46,13 +87,14 @@ def test_a_forecast_that_sees_the_future_is_found(monkeypatch):
         name = "peeking"
 
         def __init__(self, series):
-            self.known = series.set_index("ds")["y"]
+            grid = Grid.of(pd.DatetimeIndex(series["ds"]), OPEN, 60)
+            self.known, self.first = grid.table(series["y"].to_numpy()), grid.dates[0]
 
-        def _learn(self, ds, y):
-            self.level = y.mean()
+        def _learn(self, past):
+            self.level = past.rates.mean()
 
-        def _expect(self, ds):
-            return self.level + self.known.reindex(ds).to_numpy() / 1000
+        def _expect(self, dates):
+            return self.level + self.known[(dates - self.first).astype(int)] / 1000
 
     def run(series):
         monkeypatch.setitem(lineup.MODELS, "peeking", lambda: Peeking(series))
@@ -144,11 +186,50 @@ def test_only_open_hours_are_judged():
     assert loud[1] > 2 * loud[0]
 
 
-def test_progress_counts_every_forecast():
-    """Progress runs to the number of forecasts: origins times models."""
+def test_progress_counts_every_queue():
+    """Progress runs to the number of queues, one by one."""
     seen = []
-    backtest(poisson(60), origins=2, horizon="7d", models=["mean_4", "glm"], progress=lambda *at: seen.append(at))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    series = pd.concat([poisson(60, queue=name) for name in "abc"])
+    backtest(series, origins=2, horizon="7d", models=["mean_4", "glm"], progress=lambda *at: seen.append(at))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_several_models_are_judged_together_too():
+    """With several models there is a row ``auto`` per origin, whose error is that of weights from the other origins."""
+    series = poisson(112, level=3)
+    names = ["mean_4", "mean_8", "glm"]
+    table = backtest(series, horizon="14d", origins=4, models=names, calendar=OPEN)
+    assert table.groupby("model").size().to_dict() == dict.fromkeys([*names, "auto"], 4)
+    runs = rolled(series, models=names, calendar=OPEN, horizon="14d", origins=4, step="14d")
+    for row in table[table["model"] == "auto"].itertuples():
+        weights = weigh([one for one in runs if one.origin != row.origin])
+        there = [one for one in runs if one.origin == row.origin]
+        mean = sum(weights.get(one.model, 0.0) * one.mean for one in there)
+        assert row.wape == pytest.approx(np.abs(there[0].y - mean).sum() / there[0].y.sum())
+
+
+@pytest.mark.parametrize("gone", [(56, 70), (70, 84)])
+def test_weeks_of_which_nothing_is_known_are_no_test_and_no_fault(gone):
+    """Of two tests of two weeks the counts of one are all unknown: the other has its errors, for all together too."""
+    series = poisson(84)
+    day = (series["ds"] - series["ds"].iloc[0]).dt.days
+    series["y"] = series["y"].mask((day >= gone[0]) & (day < gone[1]))
+    table = backtest(series, horizon="14d", origins=2, models=["mean_4", "glm"], calendar=OPEN)
+    known = table[table["wape"].notna()]
+    assert known.groupby("model").size().to_dict() == {"auto": 1, "glm": 1, "mean_4": 1}
+
+
+def test_one_model_alone_has_no_row_for_all_together():
+    """With a single model there is nothing to weigh."""
+    assert set(backtest(poisson(60), horizon="7d", origins=2, models="mean_4")["model"]) == {"mean_4"}
+
+
+@pytest.mark.parametrize("days", [24, 30, 34])
+def test_a_model_that_misses_early_origins_is_not_preferred_for_it(days):
+    """A model too young for some origins leaves ``auto`` with a row for each origin, as every old enough model has."""
+    sizes = backtest(poisson(days), calendar=OPEN).groupby("model").size()
+    assert sizes["low_rank"] < sizes["glm"]
+    assert sizes["auto"] == sizes["glm"]
 
 
 def test_a_short_history_still_gives_several_tests():

@@ -35,34 +35,43 @@ def test_glm_repeats_a_periodic_week(days, start):
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_take_the_last_weeks_only(name):
-    """Level w in week w: the forecast is the mean of the last 1, 4 or 8 week numbers, not of all."""
+    """Level w² in week w: the forecast is the mean or median of the last 1, 4 or 8 of them, not of all."""
     ds = grid(70)
     week = (np.arange(len(ds)) // 168).astype(float)
-    mean, _ = expect(name, frame(ds, week), OPEN)
-    truth = {"seasonal_naive": 9.0, "mean_4": (6 + 7 + 8 + 9) / 4, "mean_8": sum(range(2, 10)) / 8}[name]
+    mean, _ = expect(name, frame(ds, week**2), OPEN)
+    truth = {
+        "seasonal_naive": 81.0, "mean_4": (36 + 49 + 64 + 81) / 4, "mean_8": sum(w * w for w in range(2, 10)) / 8,
+        "median_4": (49 + 64) / 2, "median_8": (25 + 36) / 2,
+    }[name]  # fmt: skip
     np.testing.assert_allclose(mean, truth)
 
 
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("factor", [0.5, 7.0, 1000.0])
 def test_tickets_times_k_give_forecasts_times_k(name, factor):
-    """Counting every ticket k times multiplies the forecast by k (for glm to 5 %: it knows that counts have noise)."""
+    """Counting every ticket k times multiplies the forecast by k.
+
+    To 0.1 % for house and 10 % in an hour for low_rank: what they add under the root is not multiplied.
+    """
     series = poisson(112)
     once, _ = expect(name, series, OPEN)
     scaled, _ = expect(name, series.assign(y=series["y"] * factor), OPEN)
-    if name == "glm":
-        assert abs(scaled.sum() / once.sum() / factor - 1) < 0.01
-        np.testing.assert_allclose(scaled / factor, once, rtol=0.05, atol=0.1)
-    else:
-        np.testing.assert_allclose(scaled, once * factor, rtol=1e-12)
+    total, hour = {"glm": (1e-6, 1e-6), "house": (1e-4, 1e-3), "low_rank": (1e-3, 0.10)}.get(name, (1e-12, 1e-12))
+    assert abs(scaled.sum() / once.sum() / factor - 1) < total
+    np.testing.assert_allclose(scaled, once * factor, rtol=hour)
 
 
-@pytest.mark.parametrize("name", FAST)
-def test_a_shift_by_whole_weeks_changes_nothing(name):
-    """The same counts 26 weeks later, in a zone without clock changes, give the same forecast."""
+@pytest.mark.parametrize(
+    ("name", "weeks"), [*((name, 26) for name in (*BASELINES, "glm")), ("low_rank", 1461), ("house", 1461)]
+)
+def test_a_shift_by_whole_weeks_changes_nothing(name, weeks):
+    """The same counts 26 weeks later give the same forecast; 28 years later also where months and years count.
+
+    In 28 years the calendar repeats itself: every date falls on its weekday again.
+    """
     calendar = Calendar(zone="UTC")
     early = poisson(140, zone="UTC")
-    late = early.assign(ds=early["ds"] + pd.Timedelta(weeks=26))
+    late = early.assign(ds=early["ds"] + pd.Timedelta(weeks=weeks))
     np.testing.assert_allclose(expect(name, early, calendar)[0], expect(name, late, calendar)[0], rtol=1e-9)
 
 
@@ -79,7 +88,7 @@ def test_a_shift_by_a_day_shifts_the_weekday(name):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    days=st.integers(14, 60), level=st.floats(0.001, 50), gap=st.floats(0, 0.9), shut=st.sets(st.integers(0, 6)),
+    days=st.integers(21, 60), level=st.floats(0.001, 50), gap=st.floats(0, 0.9), shut=st.sets(st.integers(0, 6)),
     seed=st.integers(0, 2**32 - 1), wild=st.booleans(),
 )  # fmt: skip
 def test_forecasts_are_never_negative(days, level, gap, shut, seed, wild):
@@ -101,11 +110,11 @@ def test_a_model_that_goes_below_zero_is_cut_at_zero():
     class Below(Model):
         name = "below"
 
-        def _learn(self, ds, y):
-            pass
+        def _learn(self, past):
+            self.slots = past.slots
 
-        def _expect(self, ds):
-            return np.linspace(-5, 5, len(ds))
+        def _expect(self, dates):
+            return np.linspace(-5, 5, len(dates) * self.slots).reshape(len(dates), self.slots)
 
     series = poisson(14)
     mean = Below().fit(series, OPEN).expect(pd.DatetimeIndex(series["ds"]))
@@ -146,6 +155,17 @@ def test_glm_on_a_queue_with_dead_weekdays(shut):
         past = [(n, 2.0 ** (-(111 - i) / 70)) for i, n in enumerate(totals) if weekday[i] == d]
         weighted = sum(n * w for n, w in past) / sum(w for _, w in past)
         assert total == pytest.approx(weighted, rel=1e-3, abs=0.01)
+
+
+def test_glm_on_dead_weekdays_with_most_hours_unknown():
+    """Dead from Monday to Wednesday and three of four hours unknown: the other days keep their mean within 15 %."""
+    ds = grid(56, zone="UTC")
+    for seed in (6, 46):
+        rng = np.random.default_rng(seed)
+        y = rng.poisson(np.where(ds.day_of_week < 3, 0.0, 9.0)).astype(float)
+        y[rng.random(len(y)) < 0.75] = np.nan
+        mean, after = expect("glm", frame(ds, y), Calendar(zone="UTC"))
+        assert mean[after.day_of_week >= 3].mean() == pytest.approx(9.0, rel=0.15)
 
 
 def test_glm_is_statsmodels_daily_regression():
@@ -226,12 +246,21 @@ def test_glm_follows_growth():
     assert abs(mean.sum() / truth.sum() - 1) < 0.02
 
 
-@pytest.mark.parametrize("name", [*FAST, "prophet"])
+@pytest.mark.parametrize("name", ["glm", "low_rank", "house", "prophet"])
 def test_too_short_a_history_is_refused(name):
     """A model that is given fewer days than it needs says how many it needs and how many there are."""
     model = models.make(name)
     with pytest.raises(InputError, match=rf"{name} needs {model.min_days} days.*has 4"):
         model.fit(poisson(4), OPEN)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("days", [1, 4])
+def test_baselines_make_do_with_a_day(name, days):
+    """From the first day on a baseline expects what it has seen at that time of day."""
+    ds = grid(days)
+    mean, after = expect(name, frame(ds, np.asarray(ds.hour, dtype=float)), OPEN, days=7)
+    assert mean.tolist() == after.hour.tolist()
 
 
 def test_prophet_has_small_bias_on_a_stationary_series():

@@ -110,7 +110,7 @@ def test_bands_cover_what_may_come(queue, forecasts, rates, series, calendars):
 def test_auto_takes_the_model_nearest_to_the_truth(series, calendars):
     """On orders ``auto`` takes the regression, whose error against the true rate is the least."""
     orders = series[series["unique_id"] == "orders"]
-    assert forecast(orders, calendar=calendars, origins=3).why["orders"]["model"] == "glm"
+    assert forecast(orders, calendar=calendars, origins=3).why["orders"]["weights"].keys() >= {"glm"}
 
 
 @pytest.mark.parametrize(
@@ -131,5 +131,5 @@ def test_glm_beats_last_week_again_on_real_series(file, zone, country, minutes, 
     series = count(log, dict.fromkeys(log.queues, calendar), minutes=minutes)
     table = backtest(series, origins=3, models=["seasonal_naive", "glm"], calendar=calendar)
     wape = table.groupby("model")["wape"].mean()
-    assert len(table) == 6
+    assert len(table) == 9  # two models and what they give together
     assert wape["glm"] <= 0.85 * wape["seasonal_naive"]

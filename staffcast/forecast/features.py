@@ -1,0 +1,98 @@
+"""What the calendar says about a day: holiday, its neighbours, bridge days, place in the month, in the year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from staffcast.contracts import Calendar
+from staffcast.forecast.days import Dates, Floats, weekday
+
+__all__ = ["DayKinds", "Flags", "day_kinds", "month_waves", "year_waves"]
+
+Flags = npt.NDArray[np.bool_]
+
+_DAY = np.timedelta64(1, "D")
+# A weekday with less than this share of the busiest one is a day of rest.
+_REST = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayKinds:
+    """Kinds of days; arrays of shape (days,).
+
+    Attributes
+    ----------
+    holiday : bool
+        A public holiday, or a day given as closed.
+    before, after : bool
+        The day before and the day after one, unless a holiday itself.
+    bridge : bool
+        A working day between a holiday and a day of rest.
+    """
+
+    holiday: Flags
+    before: Flags
+    after: Flags
+    bridge: Flags
+
+    @property
+    def usual(self) -> Flags:
+        """None of these."""
+        return ~(self.holiday | self.before | self.after | self.bridge)
+
+
+def day_kinds(dates: Dates, calendar: Calendar, *, level: Floats | None = None) -> DayKinds:
+    """Sort days by the holidays around them.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D], shape (days,)
+        Consecutive days.
+    calendar : Calendar
+    level : ndarray, shape (7,), optional
+        Usual level of each weekday, to tell the days of rest; without it Saturday and Sunday are.
+
+    Examples
+    --------
+    Corpus Christi, a Thursday, makes the Friday after it a bridge day.
+
+    >>> import datetime as dt
+    >>> dates = np.arange("2016-05-24", "2016-05-31", dtype="datetime64[D]")
+    >>> kinds = day_kinds(dates, Calendar(holidays={dt.date(2016, 5, 26): "Corpus Christi"}))
+    >>> [str(day) for day in dates[kinds.bridge]], [str(day) for day in dates[kinds.before]]
+    (['2016-05-27'], ['2016-05-25'])
+    """
+    around = np.arange(dates[0] - _DAY, dates[-1] + 2 * _DAY)
+    holiday = np.zeros(len(around), dtype=bool)
+    if calendar.holidays or calendar.closed_on:
+        listed = np.array([*calendar.holidays, *calendar.closed_on], dtype="datetime64[D]")
+        place = (listed - around[0]).astype(np.int64)
+        holiday[place[(place >= 0) & (place < len(around))]] = True
+    rest = np.arange(7) >= 5 if level is None else level < _REST * np.max(level)
+    quiet = holiday | rest[weekday(around)]
+    on = holiday[1:-1]
+    bridge = ~quiet[1:-1] & quiet[:-2] & quiet[2:] & (holiday[:-2] | holiday[2:])
+    return DayKinds(
+        holiday=on, before=holiday[2:] & ~on & ~bridge, after=holiday[:-2] & ~on & ~bridge, bridge=bridge
+    )  # fmt: skip
+
+
+def month_waves(dates: Dates, waves: int) -> Floats:
+    """Fourier terms of the place in the month, shape (days, 2 · waves): billing runs and paydays come monthly."""
+    month = dates.astype("datetime64[M]")
+    start = month.astype("datetime64[D]")
+    length = ((month + 1).astype("datetime64[D]") - start).astype(float)
+    return _waves(((dates - start).astype(float) + 0.5) / length, waves)
+
+
+def year_waves(dates: Dates, waves: int) -> Floats:
+    """Fourier terms of the place in the year, shape (days, 2 · waves)."""
+    return _waves((dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(float) / 365.25, waves)
+
+
+def _waves(turns: Floats, waves: int) -> Floats:
+    angle = 2 * np.pi * turns[:, None] * np.arange(1, waves + 1)
+    return np.concatenate([np.sin(angle), np.cos(angle)], axis=1)

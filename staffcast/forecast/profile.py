@@ -1,0 +1,118 @@
+"""The course of a day per weekday, each leaning on the weekdays that look like it as far as its tickets are few."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from staffcast.forecast.days import Floats, Ints
+
+__all__ = ["day_shares", "weekday_profile"]
+
+# Tickets that likeness is worth: with so many of its own, a weekday's profile is half its own.
+_WORTH = 2000.0
+# The same for the queues beside it.
+_WORTH_OF_OTHERS = 600.0
+# Squared Hellinger distance, beyond chance, at which the weight of another weekday has fallen by e.
+_WIDTH = 0.01
+_LEAST = 1e-12
+
+
+def weekday_profile(rates: Floats, weekday: Ints, weight: Floats, others: Floats | None = None) -> Floats:
+    """Expected tickets per weekday and slot, up to the level, from discounted days.
+
+    Parameters
+    ----------
+    rates : ndarray, shape (days, slots)
+        Tickets per interval; NaN where not known.
+    weekday : ndarray of int, shape (days,)
+    weight : ndarray, shape (days,)
+        0 for a day that says nothing of usual days.
+    others : ndarray, shape (days, slots), optional
+        The same for the queues beside it: a small queue borrows from them as far as it looks like them.
+
+    Returns
+    -------
+    ndarray, shape (7, slots)
+        Share of the day's tickets in each slot; rows sum to 1.
+
+    Notes
+    -----
+    The distance between two weekdays is Hellinger's, less what counting noise of their sizes makes of equal shapes; a
+    shape is mixed with the mean of the like ones in proportion to the tickets behind each, as the posterior mean of a
+    Dirichlet prior is. The noise is measured: a series that repeats itself exactly keeps its weekdays as they are.
+    """
+    own, size = _shapes(rates, weekday, weight)
+    mixed, size = _leaning(own, size, own, size, _WORTH)
+    if others is not None:
+        mixed, _ = _leaning(mixed, size, *_shapes(others, weekday, weight), _WORTH_OF_OTHERS)
+    return np.asarray(mixed / mixed.sum(axis=1, keepdims=True))
+
+
+def _leaning(own: Floats, size: Floats, shapes: Floats, sizes: Floats, worth: float) -> tuple[Floats, Floats]:
+    """Shapes mixed with others as far as these are like them, and the tickets behind the mixture."""
+    away = 1 - np.sqrt(own) @ np.sqrt(shapes).T
+    chance = (own.shape[1] - 1) / 8 * (1 / np.maximum(size, 1) + 1 / np.maximum(sizes.T, 1))
+    like = np.exp(-np.maximum(away - chance, 0.0) / _WIDTH) * sizes.T
+    if shapes is own:
+        np.fill_diagonal(like, 0.0)
+    behind = like.sum(axis=1, keepdims=True)
+    pool = np.divide(like @ shapes, behind, out=own.copy(), where=behind > 0)
+    lean = np.minimum(behind, worth)
+    mixed = np.divide(size * own + lean * pool, size + lean, out=own.copy(), where=size + lean > 0)
+    return mixed, size + lean
+
+
+def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Floats]:
+    """Shape of each weekday, shape (7, slots), and the tickets behind it as of a Poisson count, shape (7, 1)."""
+    slots = rates.shape[1]
+    known = ~np.isnan(rates)
+    filled = np.where(known, rates, 0.0)
+    belongs = (weekday == np.arange(7)[:, None]) * weight
+    seen = belongs @ known
+    mean = np.divide(belongs @ filled, seen, out=np.full((7, slots), np.nan), where=seen > 0)
+    # A slot never seen on a weekday takes its mean at the weekday's level, a weekday never seen that of all.
+    around = np.nan_to_num(_mean_of_known(mean))
+    there = seen > 0
+    usual = (there * around).sum(axis=1, keepdims=True)
+    level = np.divide(
+        np.where(there, mean, 0.0).sum(axis=1, keepdims=True), usual, out=np.ones((7, 1)), where=usual > 0
+    )
+    mean = np.where(there, mean, around * level)
+    total = mean.sum(axis=1, keepdims=True)
+    flat = np.full(slots, 1 / slots)
+    whole = around.sum()
+    own = np.where(total > 0, mean / np.maximum(total, _LEAST), around / whole if whole > 0 else flat)
+    noise = max(_noise(filled, known, mean, weekday, weight), _LEAST)
+    return own, np.asarray(belongs.sum(axis=1, keepdims=True) * total / noise)
+
+
+def day_shares(rates: Floats, profile: Floats, weekday: Ints) -> tuple[Floats, Floats]:
+    """Tickets of each whole day, and which share of it was seen; both shape (days,).
+
+    A day seen in part is scaled up by what its weekday usually has in that part; 0 where nothing was seen.
+    """
+    known = ~np.isnan(rates)
+    total = np.where(known, rates, 0.0).sum(axis=1)
+    if known.all():
+        return total, np.ones(len(total))
+    share = np.where(known, profile[weekday], 0.0).sum(axis=1)
+    return np.divide(total, share, out=np.zeros(len(total)), where=share > 0), share
+
+
+def _mean_of_known(table: Floats) -> Floats:
+    known = ~np.isnan(table)
+    return np.asarray(np.where(known, table, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+
+
+def _noise(filled: Floats, known: Floats, mean: Floats, weekday: Ints, weight: Floats) -> float:
+    """Variance of a count around its weekday's profile at its own day's level, ÷ its mean: 1 for Poisson counts."""
+    usual = np.where(known, mean[weekday], 0.0)
+    level = filled.sum(axis=1) / np.maximum(usual.sum(axis=1), _LEAST)
+    expected = usual * level[:, None]
+    use = (expected > _LEAST) * weight[:, None]
+    squares = np.divide((filled - expected) ** 2, expected, out=np.zeros_like(filled), where=expected > _LEAST)
+    # Each weekday's means and each day's level are fitted too.
+    days = np.bincount(weekday, weight > 0, 7).astype(float)
+    slots = max(known.sum() / max(len(weight), 1), 2.0)
+    left = 1 - (1 / np.maximum(days[weekday], 1))[:, None] - 1 / slots
+    return float((use * squares).sum() / max((use * np.maximum(left, 0.05)).sum(), _LEAST))

@@ -1,0 +1,149 @@
+"""What a backtest says: errors of each model's rolled forecasts, and of all together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from staffcast.contracts import InputError
+from staffcast.forecast.combine import COMBINED, weigh_fairly
+from staffcast.forecast.days import Floats
+from staffcast.forecast.demand import QUANTILES, count_cdf, count_quantiles
+from staffcast.forecast.models import DEFAULT, resolve
+from staffcast.forecast.rolling import LEAST_HISTORY_DAYS, Calendars, Progress, Rolled, as_series, calendars_for, roll
+from staffcast.forecast.uncertainty import Spread, learn_spread
+
+__all__ = ["backtest", "score", "spread_of"]
+
+
+def backtest(
+    series: pd.DataFrame,
+    *,
+    horizon: str = "28d",
+    origins: int = 6,
+    step: str = "14d",
+    models: str | Sequence[str] = DEFAULT,
+    calendar: Calendars = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Errors of each model on each queue, forecasting from several instants of the past.
+
+    Parameters
+    ----------
+    series : DataFrame
+        The series table, or one queue's ``ds`` and ``y``.
+    horizon, step : str
+        How far each forecast looks and how far apart the origins lie: ``"28d"``, ``"14d"``. A history that is too
+        short for them is tested on fewer origins, then over shorter horizons; column ``horizon`` says which.
+    origins : int
+        Most origins, ≥ 1; the last one lies ``horizon`` before the end.
+    models : str or sequence
+        Names; ``"auto"`` and ``"all"`` too.
+    calendar : Calendar, mapping of queue to Calendar, or None
+        Opening hours; None: always open, in the zone of ``ds``.
+    processes : int
+        Worker processes; the result does not depend on it.
+    progress : callable, optional
+        Called with (done, total).
+
+    Returns
+    -------
+    DataFrame
+        ``unique_id, model, origin, horizon, wape, wape_day, wape_floor, mase, bias, pinball, coverage_80,
+        coverage_95, cpu_s``, a row per queue, model and origin, over open intervals. ``wape`` = Σ|y−f| ÷ Σy;
+        ``wape_day`` the same for daily totals; ``wape_floor`` what chance alone would leave if the forecast were the
+        true rate; ``bias`` = Σ(f−y) ÷ Σy; ``mase`` = mean |y−f| ÷ that of repeating last week inside the history;
+        bands take their width from the *other* origins. Where several models were tried, ``auto`` is what they give
+        together, each origin with the weights that the others give.
+
+    Raises
+    ------
+    InputError
+        Bad arguments, or no queue long enough to test anything.
+    """
+    checked = as_series(series)
+    rolled = roll(
+        checked, calendars_for(checked, calendar), models=resolve(models), horizon=horizon, origins=origins, step=step,
+        processes=processes, progress=progress,
+    )  # fmt: skip
+    if not rolled:
+        raise InputError(f"no queue has the {LEAST_HISTORY_DAYS + 1} days of history that a backtest needs")
+    return score(rolled)
+
+
+def spread_of(rolled: Sequence[Rolled]) -> Spread:
+    """Spread of the rate that these forecasts' errors show."""
+    origin = np.repeat(np.arange(len(rolled)), [len(r.y) for r in rolled])
+    return learn_spread(
+        np.concatenate([r.y for r in rolled]),
+        np.concatenate([r.mean for r in rolled]),
+        np.concatenate([r.day for r in rolled]),
+        origin,
+    )
+
+
+def score(rolled: Sequence[Rolled]) -> pd.DataFrame:
+    """Turn rolled forecasts into the backtest table."""
+    groups: dict[tuple[str, str], list[Rolled]] = {}
+    for one in rolled:
+        groups.setdefault((one.unique_id, one.model), []).append(one)
+    rows = []
+    for queue in dict.fromkeys(queue for queue, _ in groups):
+        runs = [r for r in rolled if r.unique_id == queue]
+        if len({r.model for r in runs}) > 1:
+            groups[queue, COMBINED] = weigh_fairly(runs)
+    for (queue, name), runs in groups.items():
+        for one in runs:
+            others = [r for r in runs if r is not one] or runs
+            rows.append({"unique_id": queue, "model": name, **_score_one(one, spread_of(others))})
+    return pd.DataFrame(rows)
+
+
+def _daily_error(y: Floats, f: Floats, day: npt.NDArray[np.int64]) -> float:
+    _, at = np.unique(day, return_inverse=True)
+    return float(np.abs(np.bincount(at, weights=y) - np.bincount(at, weights=f)).sum()) if len(y) else 0.0
+
+
+def _poisson_error(f: Floats) -> float:
+    """Sum of E|N − f| for Poisson N: 2 f^(⌊f⌋+1) e^(−f) ÷ ⌊f⌋! (Crow 1958, doi:10.1093/biomet/45.3-4.556)."""
+    whole = np.floor(f)
+    return float((2 * stats.poisson.pmf(whole, f) * f).sum())
+
+
+def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
+    known = ~np.isnan(one.y)
+    y, f = one.y[known], one.mean[known]
+    total = float(y.sum())
+    error = np.abs(y - f)
+    levels = (0.025, *QUANTILES, 0.975)
+    cv = spread.cv_at(f)
+    table = count_quantiles(f, cv, levels)
+    at = {q: table[:, i] for i, q in enumerate(levels)}
+    loss = [np.maximum(q * (y - at[q]), (q - 1) * (y - at[q])).mean() for q in QUANTILES] if len(y) else [np.nan]
+
+    below, upto = count_cdf(y - 1, f, cv), count_cdf(y, f, cv)
+
+    def covered(low: float, high: float) -> float:
+        # A count stands for the whole stretch of probability [P(N < y), P(N ≤ y)]; what part of it lies in the band?
+        # (The randomized PIT of Czado, Gneiting, Held, Biometrics 65, 2009, doi:10.1111/j.1541-0420.2009.01191.x.)
+        part = np.clip(np.minimum(upto, high) - np.maximum(below, low), 0, None) / np.maximum(upto - below, 1e-300)
+        return float(part.mean()) if len(y) else np.nan
+
+    return {
+        "origin": one.origin,
+        "horizon": f"{one.days:g}d",
+        "wape": float(error.sum()) / total if total > 0 else np.nan,
+        "wape_day": _daily_error(y, f, one.day[known]) / total if total > 0 else np.nan,
+        "wape_floor": _poisson_error(f) / total if total > 0 else np.nan,
+        "mase": float(error.mean()) / one.naive_scale if len(y) else np.nan,
+        "bias": float((f - y).sum()) / total if total > 0 else np.nan,
+        "pinball": float(np.mean(loss)),
+        "coverage_80": covered(0.10, 0.90),
+        "coverage_95": covered(0.025, 0.975),
+        "cpu_s": one.cpu_s,
+    }

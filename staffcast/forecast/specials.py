@@ -1,0 +1,119 @@
+"""What holidays and the days around them do to a desk: expected like a day of rest, until its own say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from staffcast.contracts import Calendar
+from staffcast.forecast.days import Dates, Floats, weekday
+from staffcast.forecast.features import DayKinds, day_kinds
+
+__all__ = ["KINDS", "Specials", "learn_specials"]
+
+KINDS = ("holiday", "before", "after", "bridge")
+# How far each goes from its weekday to the quietest one, before anything is known.
+_TOWARDS_REST = {"holiday": 1.0, "before": 0.15, "after": 0.0, "bridge": 0.7}
+# What was expected counts like so many days; a holiday's own name against all holidays too.
+_DOUBT, _DOUBT_NAME = 3.0, 2.0
+_HALF_LIFE_DAYS = 730.0
+_MOST = 3.0
+_LEAST = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specials:
+    """Factors on the usual root of a day.
+
+    Attributes
+    ----------
+    calendar : Calendar
+    weekdays : ndarray, shape (7,)
+        Usual root of each weekday.
+    learnt : mapping of kind to float
+        What the past adds to the expected factor.
+    by_name : mapping of name to float
+        What it adds for a holiday of that name beside.
+    """
+
+    calendar: Calendar
+    weekdays: Floats
+    learnt: Mapping[str, float] = field(default_factory=dict)
+    by_name: Mapping[str, float] = field(default_factory=dict)
+
+    def kinds(self, dates: Dates) -> DayKinds:
+        """Kinds of these days, rest days as the weekdays tell."""
+        return day_kinds(dates, self.calendar, level=self.weekdays)
+
+    def factor(self, dates: Dates) -> Floats:
+        """What the day's kind multiplies its usual root by, shape (days,)."""
+        kinds = self.kinds(dates)
+        result = _expected(kinds, dates, self.weekdays)
+        for kind in KINDS:
+            result = result + np.where(getattr(kinds, kind), self.learnt.get(kind, 0.0), 0.0)
+        if self.by_name:
+            result = result + _named(dates, self.calendar, self.by_name) * kinds.holiday
+        return np.clip(result, 0.0, _MOST)
+
+
+def learn_specials(root: Floats, usual: Floats, dates: Dates, weight: Floats, specials: Specials) -> Specials:
+    """Learn from the special days of a past.
+
+    Parameters
+    ----------
+    root, usual : ndarray, shape (days,)
+        Square root of each day's tickets, and what its weekday usually has at that time.
+    dates : ndarray of datetime64[D], shape (days,)
+    weight : ndarray, shape (days,)
+        Share of the day that is known.
+    specials : Specials
+        What is expected.
+
+    Returns
+    -------
+    Specials
+        Days of one kind together, then each holiday by its name, shrunk to what was expected as if that had been seen
+        on three days (two for a name); a day two years ago counts half.
+    """
+    kinds = specials.kinds(dates)
+    there = (weight > 0) & (usual > _LEAST) & ~kinds.usual
+    if not there.any():
+        return specials
+    age = (dates[-1] - dates).astype(float)
+    fresh = np.where(there, weight * 0.5 ** (age / _HALF_LIFE_DAYS), 0.0)
+    ratio = np.clip(np.divide(root, usual, out=np.ones_like(root), where=usual > _LEAST), 0.0, _MOST)
+    beyond = ratio - _expected(kinds, dates, specials.weekdays)
+    learnt = {}
+    for kind in KINDS:
+        on = fresh * getattr(kinds, kind)
+        learnt[kind] = float((on * beyond).sum() / (on.sum() + _DOUBT))
+        beyond = beyond - np.where(getattr(kinds, kind), learnt[kind], 0.0)
+    by_name: dict[str, float] = {}
+    on = fresh * kinds.holiday
+    for day in np.flatnonzero(on > 0):
+        name = specials.calendar.holidays.get(dates[day].item())
+        if name is not None and name not in by_name:
+            same = np.array([specials.calendar.holidays.get(d.item()) == name for d in dates[on > 0]])
+            own, off = on[on > 0][same], beyond[on > 0][same]
+            by_name[name] = float((own * off).sum() / (own.sum() + _DOUBT_NAME))
+    return Specials(calendar=specials.calendar, weekdays=specials.weekdays, learnt=learnt, by_name=by_name)
+
+
+def _expected(kinds: DayKinds, dates: Dates, weekdays: Floats) -> Floats:
+    own = np.maximum(weekdays[weekday(dates)], _LEAST)
+    quiet = np.minimum(float(weekdays.min()) / own, 1.0)
+    result = np.ones(len(dates))
+    for kind, part in _TOWARDS_REST.items():
+        result -= np.where(getattr(kinds, kind), part * (1 - quiet), 0.0)
+    return result
+
+
+def _named(dates: Dates, calendar: Calendar, by_name: Mapping[str, float]) -> Floats:
+    result = np.zeros(len(dates))
+    for day, name in calendar.holidays.items():
+        place = (np.datetime64(day) - dates[0]).astype(int)
+        if 0 <= place < len(dates):
+            result[place] = by_name.get(name, 0.0)
+    return result
