@@ -252,6 +252,28 @@ def describe_choice(why: Any) -> str:
 
 
 @main.command()
+@click.argument("log", type=click.Path())
+@options(LOG)
+@output_options
+@click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
+@click.pass_context
+def today(
+    ctx: click.Context, log: str, scenario_file: str | None, output: str | None, as_json: bool, quiet: bool
+) -> None:
+    """Revise the rest of the day on which a LOG ends by what its morning brought."""
+    from staffcast.forecast import revise_today
+    from staffcast.plan import take_in
+
+    intake = take_in(log, scenario_of(ctx, scenario_file))
+    _notes(intake, quiet)
+    table, why = revise_today(intake.series, calendar=intake.calendars)
+    if not quiet:
+        for queue, sentence in why.items():
+            click.echo(f"note: {queue}: {sentence}", err=True)
+    _deliver(table, "today", output, as_json, title="Today, revised")
+
+
+@main.command()
 @click.argument("snapshots", type=click.Path())
 @click.argument("log", type=click.Path())
 @click.option("--by", default="horizon", show_default=True,

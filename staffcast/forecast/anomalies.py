@@ -14,7 +14,7 @@ from staffcast.forecast.clock_changes import clock_faults
 from staffcast.forecast.runs import Runs
 from staffcast.forecast.usual import surprise, usual_counts
 
-__all__ = ["Anomalies", "Event", "find_anomalies"]
+__all__ = ["Anomalies", "Anomaly", "find_anomalies"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -41,7 +41,7 @@ _FILLED_IN = "not whole numbers, so filled in and not counted"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class Anomaly:
     """Something in the past that is not to be learnt from.
 
     Attributes
@@ -73,13 +73,13 @@ class Anomalies:
     ----------
     cleaned : ndarray, shape (days, slots)
         The counts, NaN in every interval of an event. For learning only: the record keeps its counts.
-    events : tuple of Event
+    events : tuple of Anomaly
         In order of time; they do not overlap.
     dates : ndarray of datetime64[D], shape (days,)
     """
 
     cleaned: Floats
-    events: tuple[Event, ...]
+    events: tuple[Anomaly, ...]
     dates: Dates
 
     def describe(self, minutes: int) -> list[str]:
@@ -100,7 +100,7 @@ class Anomalies:
             raise bad_value("minutes", minutes, f"{_DAY_MINUTES / slots:g}: a day has {slots} slots")
         return [self._sentence(event, minutes) for event in self.events]
 
-    def _sentence(self, event: Event, minutes: int) -> str:
+    def _sentence(self, event: Anomaly, minutes: int) -> str:
         first, last = self.dates[event.start_day], self.dates[event.end_day]
         start, end = _clock(event.start_slot * minutes), _clock((event.end_slot + 1) * minutes)
         if event.kind == "odd_day":
@@ -243,27 +243,27 @@ def _filled_in(counts: Floats, known: Flags) -> Flags:
     return parts if parts.sum() <= _PARTS_DAYS * known.any(axis=1).sum() else np.zeros_like(parts)
 
 
-def _stretches(kind: Kind, mark: Flags, counts: Floats, expected: Floats) -> Iterator[Event]:
+def _stretches(kind: Kind, mark: Flags, counts: Floats, expected: Floats) -> Iterator[Anomaly]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mark, [False]]).astype(np.int8)))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         yield _event(kind, int(start), int(stop), counts, expected, _REASON[kind])
 
 
-def _whole_day(day: int, counts: Floats, expected: Floats, reason: str) -> Event:
+def _whole_day(day: int, counts: Floats, expected: Floats, reason: str) -> Anomaly:
     slots = counts.shape[1]
     return _event("odd_day", day * slots, (day + 1) * slots, counts, expected, reason)
 
 
-def _event(kind: Kind, start: int, stop: int, counts: Floats, expected: Floats, reason: str) -> Event:
+def _event(kind: Kind, start: int, stop: int, counts: Floats, expected: Floats, reason: str) -> Anomaly:
     first, last = divmod(start, counts.shape[1]), divmod(stop - 1, counts.shape[1])
     known = np.isfinite(counts.ravel()[start:stop])
-    return Event(
+    return Anomaly(
         kind=kind, start_day=first[0], start_slot=first[1], end_day=last[0], end_slot=last[1], reason=reason,
         expected=float(expected.ravel()[start:stop][known].sum()), found=float(np.nansum(counts.ravel()[start:stop])),
     )  # fmt: skip
 
 
-def _ends(event: Event, slots: int) -> tuple[int, int]:
+def _ends(event: Anomaly, slots: int) -> tuple[int, int]:
     return event.start_day * slots + event.start_slot, event.end_day * slots + event.end_slot + 1
 
 

@@ -92,7 +92,7 @@ def learn_drift(level: Floats, dates: Dates, weight: Floats) -> Drift:
     design = np.concatenate(columns, axis=1)
     fresh = weight * 0.5 ** (-(dates - last).astype(float) / _HALF_LIFE_DAYS)
     weights, left, beta, normal = fresh, level, np.zeros(len(penalty)), np.eye(len(penalty))
-    for _ in range(3):
+    for _ in range(2):
         normal = (design.T * weights) @ design
         normal[np.diag_indices_from(normal)] += np.asarray(penalty) + _LEAST
         beta = np.linalg.solve(normal, (design.T * weights) @ level)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Calendar
-from staffcast.forecast.days import Dates, Floats, weekday
+from staffcast.forecast.days import Dates, Floats, Ints
 
 __all__ = ["DayKinds", "Flags", "day_kinds", "month_waves", "year_waves"]
 
 Flags = npt.NDArray[np.bool_]
 
-_DAY = np.timedelta64(1, "D")
 # A weekday with less than this share of the busiest one is a day of rest.
 _REST = 0.6
 
@@ -65,19 +66,24 @@ def day_kinds(dates: Dates, calendar: Calendar, *, level: Floats | None = None) 
     >>> [str(day) for day in dates[kinds.bridge]], [str(day) for day in dates[kinds.before]]
     (['2016-05-27'], ['2016-05-25'])
     """
-    around = np.arange(dates[0] - _DAY, dates[-1] + 2 * _DAY)
-    holiday = np.zeros(len(around), dtype=bool)
-    if calendar.holidays or calendar.closed_on:
-        listed = np.array([*calendar.holidays, *calendar.closed_on], dtype="datetime64[D]")
-        place = (listed - around[0]).astype(np.int64)
-        holiday[place[(place >= 0) & (place < len(around))]] = True
+    first = int(dates[0].astype(np.int64)) - 1
+    holiday, of_week = _around(first, len(dates) + 2, (*calendar.holidays, *calendar.closed_on))
     rest = np.arange(7) >= 5 if level is None else level < _REST * np.max(level)
-    quiet = holiday | rest[weekday(around)]
+    quiet = holiday | rest[of_week]
     on = holiday[1:-1]
     bridge = ~quiet[1:-1] & quiet[:-2] & quiet[2:] & (holiday[:-2] | holiday[2:])
     return DayKinds(
         holiday=on, before=holiday[2:] & ~on & ~bridge, after=holiday[:-2] & ~on & ~bridge, bridge=bridge
     )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _around(first: int, days: int, listed: tuple[dt.date, ...]) -> tuple[Flags, Ints]:
+    """Holidays among consecutive days, and their weekdays; models ask for the same days again and again."""
+    holiday = np.zeros(days, dtype=bool)
+    place = np.array(listed, dtype="datetime64[D]").astype(np.int64) - first
+    holiday[place[(place >= 0) & (place < days)]] = True
+    return holiday, (np.arange(first, first + days) + 3) % 7
 
 
 def month_waves(dates: Dates, waves: int) -> Floats:

@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Event
+from staffcast.forecast.anomalies import find_anomalies
 from staffcast.forecast.days import Dates, Days, Floats, Ints, weekday
+from staffcast.forecast.features import day_kinds
 
-__all__ = ["Lessons", "learn_events"]
+__all__ = ["Lessons", "draw_lessons", "learn_events"]
 
 _NEAR_DAYS = 35
+_SHOWN = 5
 # An event's own days count against so many tickets at no change.
 _DOUBT_TICKETS = 30.0
 _FURTHEST = np.log(10.0)
@@ -31,11 +34,14 @@ class Lessons:
         What each event multiplies arrivals by.
     learnt : mapping of event name to int
         On how many past days a factor that was not stated rests; 0: it never was, and is taken as 1.
+    anomalies : tuple of str
+        Outages, spikes and strange days that were left out, for people.
     """
 
     past: Days
     factors: Mapping[str, float]
     learnt: Mapping[str, int]
+    anomalies: tuple[str, ...] = ()
 
     def uplift(self, dates: Dates) -> Floats:
         """What events multiply the arrivals of these days by, shape (days,)."""
@@ -46,8 +52,8 @@ class Lessons:
         return result
 
     def describe(self) -> list[str]:
-        """For people: each event's factor and where it is from."""
-        lines = []
+        """For people: each event's factor and where it is from, and what was left out."""
+        lines = _latest(self.anomalies)
         for event in self.past.calendar.events:
             factor = self.factors.get(event.name, 1.0)
             if event.once:
@@ -60,6 +66,29 @@ class Lessons:
             else:
                 lines.append(f"{event.name}: no past day to learn from, taken as no change; state a factor")
         return lines
+
+
+def draw_lessons(past: Days, hours: Floats) -> Lessons:
+    """Take out events, and leave out what was found to be an outage, a spike or a strange day.
+
+    Parameters
+    ----------
+    past : Days
+    hours : ndarray, shape (days, slots)
+        How often each slot comes on each day: 0 and 2 where the clock changes.
+    """
+    lessons = learn_events(past)
+    own = [_on(event, past.dates) for event in past.calendar.events]
+    special = np.logical_or.reduce([~day_kinds(past.dates, past.calendar).usual, *own])
+    found = find_anomalies(lessons.past.rates, dates=past.dates, special=special, hours=hours)
+    known = replace(lessons.past, rates=found.cleaned)
+    return replace(lessons, past=known, anomalies=tuple(found.describe(past.minutes)))
+
+
+def _latest(anomalies: tuple[str, ...]) -> list[str]:
+    """The last few, so that a long history does not bury what matters."""
+    more = len(anomalies) - _SHOWN
+    return [*anomalies[-_SHOWN:], *([f"and {more} earlier ones"] if more > 0 else [])]
 
 
 def learn_events(past: Days) -> Lessons:

@@ -13,8 +13,9 @@ from staffcast.contracts import Calendar, InputError, fold_closed
 from staffcast.forecast.combine import combined, comparable, weigh
 from staffcast.forecast.days import Days, Floats, Grid
 from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
+from staffcast.forecast.handling import HandleTimes, learn_handle_times
 from staffcast.forecast.horizon import horizon_grid, parse_days, since_close
-from staffcast.forecast.lessons import learn_events
+from staffcast.forecast.lessons import draw_lessons
 from staffcast.forecast.models import for_history, make, resolve
 from staffcast.forecast.rolling import (
     Calendars,
@@ -32,7 +33,6 @@ from staffcast.forecast.uncertainty import learn_spread
 
 __all__ = ["forecast"]
 
-_AHT_DAYS = 56
 _MINUTE = pd.Timedelta(minutes=1)
 
 
@@ -95,22 +95,19 @@ def forecast(
     by_queue: dict[str, list[Rolled]] = {}
     for one in rolled:
         by_queue.setdefault(one.unique_id, []).append(one)
-    first = frame[frame["unique_id"] == frame["unique_id"].iloc[0]]
-    ahead = _Ahead(pd.DatetimeIndex(first["ds"]), days, quantiles)
+    queues = {str(q): rows.reset_index(drop=True) for q, rows in frame.groupby("unique_id", sort=False)}
+    ahead = _Ahead(pd.DatetimeIndex(next(iter(queues.values()))["ds"]), days, quantiles)
+    handling = learn_handle_times({q: (rows, ahead.past(rows, calendars[q])) for q, rows in queues.items()})
     parts, why, runs, together = [], {}, {}, all_queues(frame)
-    for queue, rows in frame.groupby("unique_id", sort=False):
-        part, reasons = _forecast_queue(
-            str(queue),
-            rows.reset_index(drop=True),
-            calendars[str(queue)],
-            names,
-            ahead,
-            by_queue.get(str(queue), []),
-            None if together is None else others_of(together, pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(float)),
-        )
+    for queue, rows in queues.items():
+        ds, y = pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(dtype=float)
+        others = None if together is None else others_of(together, ds, y)
+        tried = by_queue.get(queue, [])
+        part, why[queue] = _forecast_queue(
+            queue, rows, calendars[queue], names, ahead, tried, others, handling[queue]
+        )  # fmt: skip
         parts.append(part)
-        why[str(queue)] = reasons
-        runs[str(queue)] = combined(by_queue.get(str(queue), []), reasons["weights"])
+        runs[queue] = combined(tried, why[queue]["weights"])
     return Demand(
         frame=pd.concat(parts, ignore_index=True),
         why=why,
@@ -141,6 +138,7 @@ def _forecast_queue(
     ahead: _Ahead,
     rolled: Sequence[Rolled],
     others: Floats | None,
+    handling: HandleTimes,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     y = rows["y"].to_numpy(dtype=float)
     if not np.nansum(y) > 0:
@@ -160,7 +158,7 @@ def _forecast_queue(
         "bursts": spread.bursts,
     }  # fmt: skip
     future = ahead.grid(calendar)
-    lessons = learn_events(past)
+    lessons = draw_lessons(past, grid.hours)
     expected = sum(w * make(name).learn(lessons.past).expect_days(future.dates) for name, w in weights.items())
     expected = np.asarray(expected) * lessons.uplift(future.dates)[:, None]
     reasons["notes"] += lessons.describe()
@@ -168,8 +166,11 @@ def _forecast_queue(
     mean, carried = fold_closed(
         future.spread(expected), future.opened, waiting=waiting, lost=calendar.closed_arrivals == "lost"
     )
+    handle_s, reasons["aht_cv"] = handling.at(future)
+    if handling.note:
+        reasons["notes"].append(f"handle times: {handling.note}")
     frame = demand_rows(
-        queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=_recent_aht(rows), spread=spread,
+        queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=handle_s, spread=spread,
         quantiles=ahead.quantiles,
     )  # fmt: skip
     return frame, reasons
@@ -232,13 +233,3 @@ def _choose(names: Sequence[str], rolled: Sequence[Rolled], span: int) -> tuple[
 def _wape(runs: Sequence[Rolled]) -> float | None:
     total = sum(float(np.nansum(r.y)) for r in runs)
     return sum(float(np.nansum(np.abs(r.y - r.mean))) for r in runs) / total if total > 0 else None
-
-
-def _recent_aht(rows: pd.DataFrame) -> float:
-    """Mean handle time over the tickets of the last eight weeks that have one; NaN where none has."""
-    if "aht_s" not in rows:
-        return float("nan")
-    known = rows[rows["aht_s"].notna() & (rows["y"] > 0)]
-    recent = known[known["ds"] >= rows["ds"].iloc[-1] - pd.Timedelta(days=_AHT_DAYS)]
-    use = recent if len(recent) else known
-    return float(np.average(use["aht_s"], weights=use["y"])) if len(use) else float("nan")
