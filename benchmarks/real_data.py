@@ -23,7 +23,7 @@ from scipy import stats
 from staffcast.erlang import performance
 from staffcast.forecast import backtest, forecast
 from staffcast.forecast.demand import count_cdf
-from staffcast.forecast.models import MODELS
+from staffcast.forecast.models.lineup import MODELS
 from staffcast.plan import Intake, take_in
 from staffcast.playing import play
 from staffcast.scenario import Scenario

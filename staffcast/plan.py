@@ -267,7 +267,7 @@ def overrides_of(intake: Intake, scenario: Scenario) -> Ledger | None:
 
 
 def forecast_accuracy(folder: str | Path, intake: Intake, *, by: Sequence[str] = ("horizon",)) -> pd.DataFrame:
-    """Compare kept forecasts with what a later log shows: see :func:`staffcast.forecast.accuracy`."""
+    """Compare kept forecasts with what a later log shows: see :func:`staffcast.forecast.hindsight.accuracy`."""
     return accuracy(folder, offered(intake.series, intake.calendars), by=by)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 # Matrices are small here: threads of the linear algebra would only wait for each other. Before numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import pytest  # noqa: E402
+import pytest
 
 
 @pytest.fixture(scope="session")

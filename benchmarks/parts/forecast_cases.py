@@ -17,8 +17,8 @@ from parts.forecast_rolls import MEAN, NAIVE, PATHS
 from parts.goals import Goal
 from staffcast.contracts import Calendar, Event
 from staffcast.forecast import forecast
-from staffcast.forecast.days import Dates, Days, Floats, Grid
-from staffcast.forecast.models import DEFAULT, MODELS, SLOW, make
+from staffcast.forecast.models.lineup import DEFAULT, MODELS, SLOW, make
+from staffcast.forecast.past.days import Dates, Days, Floats, Grid
 
 __all__ = ["growth", "history", "speed"]
 

@@ -17,7 +17,7 @@ import pandas as pd
 from real_data import data_folder
 
 from staffcast.contracts import Calendar, Event
-from staffcast.forecast.days import Days, Grid
+from staffcast.forecast.past.days import Days, Grid
 
 __all__ = ["HORIZONS", "LAST", "Series", "hourly_shape", "made_series", "made_sets", "real_sets", "small_queues"]
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.forecast.days import Dates, Days, Floats, weekday
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 
 __all__ = ["PEERS", "Peer", "cpu_now", "cpu_of", "plain_mean", "plain_naive"]
 

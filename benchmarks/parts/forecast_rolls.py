@@ -15,10 +15,10 @@ from parts.forecast_data import LAST, ORIGINS, Series
 from parts.forecast_peers import PEERS, cpu_now, plain_mean, plain_naive
 from staffcast.contracts import InputError
 from staffcast.forecast import Demand, forecast
-from staffcast.forecast.days import Floats
 from staffcast.forecast.demand import count_cdf
-from staffcast.forecast.lessons import learn_events
-from staffcast.forecast.models import MODELS, SLOW, make
+from staffcast.forecast.models.lineup import MODELS, SLOW, make
+from staffcast.forecast.past.days import Floats
+from staffcast.forecast.past.lessons import learn_events
 
 __all__ = ["AUTO", "MEAN", "NAIVE", "TRUTH", "Rolls", "roll"]
 

@@ -11,7 +11,7 @@ from parts.forecast_data import HORIZONS, LAST, Series, made_sets, real_sets
 from parts.forecast_peers import PEERS
 from parts.forecast_rolls import AUTO, BUSY, MEAN, NAIVE, PATHS, SLOW_FITS, TRUTH, Rolls, roll
 from parts.goals import Goal, goals_table
-from staffcast.forecast.models import MODELS, SLOW
+from staffcast.forecast.models.lineup import MODELS, SLOW
 
 TITLE = "Forecasting"
 

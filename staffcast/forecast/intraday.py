@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from staffcast.contracts import bad_value
-from staffcast.forecast.base import Floats
+from staffcast.forecast.models.base import Floats
 
 __all__ = ["Intraday", "Revision", "learn_intraday"]
 

@@ -10,14 +10,10 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import Calendar, InputError, fold_closed
-from staffcast.forecast.combine import combined, comparable, weigh
-from staffcast.forecast.days import Days, Floats, Grid
 from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
-from staffcast.forecast.handling import HandleTimes, learn_handle_times
 from staffcast.forecast.horizon import horizon_grid, parse_days, since_close
-from staffcast.forecast.lessons import draw_lessons
-from staffcast.forecast.models import for_history, make, resolve
-from staffcast.forecast.rolling import (
+from staffcast.forecast.judging.combine import combined, comparable, weigh
+from staffcast.forecast.judging.rolling import (
     Calendars,
     Progress,
     Rolled,
@@ -27,7 +23,11 @@ from staffcast.forecast.rolling import (
     others_of,
     roll,
 )
-from staffcast.forecast.scores import score, spread_of
+from staffcast.forecast.judging.scores import score, spread_of
+from staffcast.forecast.models.lineup import for_history, make, resolve
+from staffcast.forecast.past.days import Days, Floats, Grid
+from staffcast.forecast.past.lessons import draw_lessons
+from staffcast.forecast.ratios.handling import HandleTimes, learn_handle_times
 from staffcast.forecast.sums import common_share
 from staffcast.forecast.uncertainty import learn_spread
 

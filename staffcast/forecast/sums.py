@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import bad_value, quantile_column
-from staffcast.forecast.days import Floats
 from staffcast.forecast.demand import Demand, count_quantiles
-from staffcast.forecast.rolling import Rolled
+from staffcast.forecast.judging.rolling import Rolled
+from staffcast.forecast.past.days import Floats
 
 __all__ = ["common_share", "sum_queues"]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import Calendar, InputError
-from staffcast.forecast.days import Dates, Days, Floats, Grid
-from staffcast.forecast.features import day_kinds
-from staffcast.forecast.house import House
 from staffcast.forecast.intraday import Intraday, learn_intraday
-from staffcast.forecast.lessons import learn_events
-from staffcast.forecast.rolling import as_series, calendars_for
+from staffcast.forecast.judging.rolling import as_series, calendars_for
+from staffcast.forecast.models.house import House
+from staffcast.forecast.past.days import Dates, Days, Floats, Grid
+from staffcast.forecast.past.features import day_kinds
+from staffcast.forecast.past.lessons import learn_events
 
 __all__ = ["revise_today"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from staffcast.forecast.horizon import horizon_grid
-from staffcast.forecast.models import make
+from staffcast.forecast.models.lineup import make
 
 BERLIN = "Europe/Berlin"
 BASELINES = ("seasonal_naive", "mean_4", "mean_8", "median_4", "median_8")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from staffcast.contracts import Calendar, InputError
-from staffcast.forecast.anomalies import find_anomalies
-from staffcast.forecast.days import Grid
-from staffcast.forecast.usual import overdispersion, surprise, usual_counts
+from staffcast.forecast.past.anomalies import find_anomalies
+from staffcast.forecast.past.days import Grid
+from staffcast.forecast.past.usual import overdispersion, surprise, usual_counts
 
 WEEK = np.array([1.3, 1.1, 1.0, 0.95, 0.9, 0.4, 0.3]) / 0.9
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from staffcast.forecast.combine import combined, deviance, in_the_race, weigh, weigh_fairly
-from staffcast.forecast.rolling import Rolled
+from staffcast.forecast.judging.combine import combined, deviance, in_the_race, weigh, weigh_fairly
+from staffcast.forecast.judging.rolling import Rolled
 
 START = pd.Timestamp("2025-06-02", tz="UTC")
 

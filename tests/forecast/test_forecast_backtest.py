@@ -8,9 +8,9 @@ from forecast_series import BERLIN, FAST, frame, grid, poisson, weekly_rate
 from staffcast.contracts import Calendar
 from staffcast.forecast import Model, backtest
 from staffcast.forecast import models as lineup
-from staffcast.forecast.combine import weigh
-from staffcast.forecast.days import Days, Grid
-from staffcast.forecast.rolling import calendars_for, roll
+from staffcast.forecast.judging.combine import weigh
+from staffcast.forecast.judging.rolling import calendars_for, roll
+from staffcast.forecast.past.days import Days, Grid
 
 HOURS = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00", "sat": "10:00-14:00"})
 OPEN = Calendar(zone=BERLIN)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffcast.contracts import Calendar
-from staffcast.forecast.days import Days, Grid, weekday
-from staffcast.forecast.features import day_kinds, month_waves, year_waves
+from staffcast.forecast.past.days import Days, Grid, weekday
+from staffcast.forecast.past.features import day_kinds, month_waves, year_waves
 
 OPEN = Calendar(zone=BERLIN)
 

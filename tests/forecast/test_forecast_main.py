@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from staffcast.contracts import DEMAND, Calendar, InputError
 from staffcast.forecast import forecast, models
 from staffcast.forecast.horizon import horizon_grid
+from staffcast.forecast.judging.rolling import Rolled
 from staffcast.forecast.main import _choose
-from staffcast.forecast.models import DEFAULT
-from staffcast.forecast.rolling import Rolled
+from staffcast.forecast.models.lineup import DEFAULT
 
 HOURS = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00", "sat": "10:00-14:00"})
 OPEN = Calendar(zone=BERLIN)

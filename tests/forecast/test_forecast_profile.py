@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from staffcast.forecast.profile import day_shares, weekday_profile
+from staffcast.forecast.models.profile import day_shares, weekday_profile
 
 WEEK = np.arange(70) % 7
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffcast.contracts import Calendar, InputError
-from staffcast.forecast.days import Days
-from staffcast.forecast.models import make
+from staffcast.forecast.models.lineup import make
+from staffcast.forecast.past.days import Days
 
 UTC = Calendar(zone="UTC")
 BOTH = pytest.mark.parametrize("name", ["house", "low_rank"])

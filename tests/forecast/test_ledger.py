@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from staffcast.contracts import DEMAND, InputError
 from staffcast.contracts.files import read_table, write_table
 from staffcast.forecast import Demand
-from staffcast.forecast.accuracy import judge
-from staffcast.forecast.ledger import Ledger, Override, apply_ledger, read_ledger
+from staffcast.forecast.hindsight.accuracy import judge
+from staffcast.forecast.hindsight.ledger import Ledger, Override, apply_ledger, read_ledger
 
 HEAD = "start,end,queue,factor,add,reason,author,entered\n"
 TOML = "[[override]]\nstart=2025-06-02\nend=2025-06-02\nqueue='a'\nreason='a'\nauthor='a'\n"

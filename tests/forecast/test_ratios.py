@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 
 from staffcast.contracts import InputError
 from staffcast.forecast import ratio_cells
-from staffcast.forecast.ratios import RatioModel, mean_patience
+from staffcast.forecast.ratios.model import RatioModel, mean_patience
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 HOURS = np.arange(24)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from staffcast.contracts import Calendar, InputError, OutputError
 from staffcast.forecast import Demand, forecast
 from staffcast.forecast import snapshots as module
-from staffcast.forecast.accuracy import accuracy
-from staffcast.forecast.actual import offered
-from staffcast.forecast.ledger import Ledger, Override, apply_ledger
-from staffcast.forecast.snapshots import Snapshot, list_snapshots, load_snapshot, save_snapshot
+from staffcast.forecast.hindsight.accuracy import accuracy
+from staffcast.forecast.hindsight.actual import offered
+from staffcast.forecast.hindsight.ledger import Ledger, Override, apply_ledger
+from staffcast.forecast.hindsight.snapshots import Snapshot, list_snapshots, load_snapshot, save_snapshot
 
 HOURS = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00", "sat": "10:00-14:00"})
 

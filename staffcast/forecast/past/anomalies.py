@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import InputError, bad_value
-from staffcast.forecast.clock_changes import clock_faults
-from staffcast.forecast.runs import Runs
-from staffcast.forecast.usual import surprise, usual_counts
+from staffcast.forecast.past.clock_changes import clock_faults
+from staffcast.forecast.past.runs import Runs
+from staffcast.forecast.past.usual import surprise, usual_counts
 
 __all__ = ["Anomalies", "Anomaly", "find_anomalies"]
 
@@ -117,7 +117,7 @@ def find_anomalies(counts: Floats, *, dates: Dates, special: Flags, hours: Float
     """Find what in a queue's past should not be learnt from.
 
     Runs of intervals with far too few or too many tickets are looked for by a cumulated likelihood ratio (Page's
-    CUSUM) against :func:`~staffcast.forecast.usual.usual_counts`, so their length is free. A run is an event if it has
+    CUSUM) against what ``usual`` lets expect, so their length is free. A run is an event if it has
     at most half or at least 1.75 times the tickets that the rest of its day lets expect, *and* chance alone would do
     that once in 100,000 hours: negative binomial, with the scatter of days and intervals measured on the series.
     Whole days are judged by their total: at most 0.6 or at least 1.6 times the usual one, by chance once in 10,000.

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import InputError
-from staffcast.forecast.base import Model
-from staffcast.forecast.days import Dates, Days, Floats, weekday
+from staffcast.forecast.models.base import Model
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 
 __all__ = ["ProphetModel"]
 

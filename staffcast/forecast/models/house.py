@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from staffcast.forecast.base import Model
-from staffcast.forecast.days import Dates, Days, Floats, Ints, weekday
-from staffcast.forecast.drift import drift_of_totals
-from staffcast.forecast.features import DayKinds, day_kinds, month_waves
-from staffcast.forecast.profile import day_shares, weekday_profile
-from staffcast.forecast.shrink import believed
-from staffcast.forecast.specials import Specials, learn_specials
+from staffcast.forecast.models.base import Model
+from staffcast.forecast.models.drift import drift_of_totals
+from staffcast.forecast.models.profile import day_shares, weekday_profile
+from staffcast.forecast.models.shrink import believed
+from staffcast.forecast.models.specials import Specials, learn_specials
+from staffcast.forecast.past.days import Dates, Days, Floats, Ints, weekday
+from staffcast.forecast.past.features import DayKinds, day_kinds, month_waves
 
 __all__ = ["House"]
 

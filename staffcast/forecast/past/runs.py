@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from staffcast.forecast.usual import overdispersion, surprise
+from staffcast.forecast.past.usual import overdispersion, surprise
 
 __all__ = ["Runs"]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from staffcast.contracts import InputError
-from staffcast.forecast.base import Model
-from staffcast.forecast.days import Dates, Days, Floats, weekday
-from staffcast.forecast.features import day_kinds
-from staffcast.forecast.house import House
-from staffcast.forecast.profile import weekday_profile
+from staffcast.forecast.models.base import Model
+from staffcast.forecast.models.house import House
+from staffcast.forecast.models.profile import weekday_profile
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
+from staffcast.forecast.past.features import day_kinds
 
 __all__ = ["Siblings"]
 

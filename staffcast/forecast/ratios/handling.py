@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from staffcast.forecast.days import Floats, Grid, weekday
-from staffcast.forecast.ratios import RatioModel
+from staffcast.forecast.past.days import Floats, Grid, weekday
+from staffcast.forecast.ratios.model import RatioModel
 
 __all__ = ["HandleTimes", "learn_handle_times"]
 

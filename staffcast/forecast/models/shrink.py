@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from staffcast.forecast.days import Floats
+from staffcast.forecast.past.days import Floats
 
 __all__ = ["believed", "inflation"]
 

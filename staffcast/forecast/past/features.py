@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Calendar
-from staffcast.forecast.days import Dates, Floats, Ints
+from staffcast.forecast.past.days import Dates, Floats, Ints
 
 __all__ = ["DayKinds", "Flags", "day_kinds", "month_waves", "year_waves"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import Calendar, InputError
-from staffcast.forecast.days import Dates, Days, Floats, Grid
 from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
 from staffcast.forecast.horizon import horizon_grid, parse_days, waiting_since_close
-from staffcast.forecast.lessons import Lessons, learn_events
+from staffcast.forecast.past.days import Dates, Days, Floats, Grid
+from staffcast.forecast.past.lessons import Lessons, learn_events
 from staffcast.forecast.uncertainty import Spread, learn_spread
 
 __all__ = ["Floats", "Model"]

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import bad_value
-from staffcast.forecast.base import Floats
-from staffcast.forecast.ratio_cells import Found, learn
+from staffcast.forecast.models.base import Floats
+from staffcast.forecast.ratios.cells import Found, learn
 
 __all__ = ["Kind", "RatioModel", "mean_patience"]
 

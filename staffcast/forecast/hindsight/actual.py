@@ -9,8 +9,8 @@ import pandas as pd
 from staffcast.contracts import Calendar, InputError, Table
 from staffcast.contracts.tables import Column
 from staffcast.forecast.demand import Floats
-from staffcast.forecast.ledger import instants_s
-from staffcast.forecast.rolling import Calendars, as_series, calendars_for
+from staffcast.forecast.hindsight.ledger import instants_s
+from staffcast.forecast.judging.rolling import Calendars, as_series, calendars_for
 
 __all__ = ["ACTUAL", "Actual", "offered"]
 

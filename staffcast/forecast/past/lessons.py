@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Event
-from staffcast.forecast.anomalies import find_anomalies
-from staffcast.forecast.days import Dates, Days, Floats, Ints, weekday
-from staffcast.forecast.features import day_kinds
+from staffcast.forecast.past.anomalies import find_anomalies
+from staffcast.forecast.past.days import Dates, Days, Floats, Ints, weekday
+from staffcast.forecast.past.features import day_kinds
 
 __all__ = ["Lessons", "draw_lessons", "learn_events"]
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import optimize, special
 
-from staffcast.forecast.days import Floats
-from staffcast.forecast.rolling import Rolled
+from staffcast.forecast.judging.rolling import Rolled
+from staffcast.forecast.past.days import Floats
 
 __all__ = ["COMBINED", "combined", "comparable", "deviance", "in_the_race", "weigh", "weigh_fairly"]
 

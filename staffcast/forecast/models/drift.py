@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from staffcast.forecast.days import Dates, Floats, weekday
-from staffcast.forecast.features import year_waves
-from staffcast.forecast.shrink import inflation
+from staffcast.forecast.models.shrink import inflation
+from staffcast.forecast.past.days import Dates, Floats, weekday
+from staffcast.forecast.past.features import year_waves
 
 __all__ = ["Drift", "drift_of_totals", "learn_drift"]
 
@@ -34,7 +34,7 @@ class Drift:
     damping : float
         Days ahead in which the trend has lost all but 1/e of its pace.
     year : ndarray, shape (2 · waves,)
-        Coefficients of :func:`~staffcast.forecast.features.year_waves`; all 0 where not known.
+        Coefficients of :func:`~staffcast.forecast.past.features.year_waves`; all 0 where not known.
     last : datetime64[D]
         The last day of the past.
     """

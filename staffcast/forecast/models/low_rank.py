@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from staffcast.forecast.days import Dates, Days, Floats
-from staffcast.forecast.features import day_kinds
-from staffcast.forecast.house import House
+from staffcast.forecast.models.house import House
+from staffcast.forecast.past.days import Dates, Days, Floats
+from staffcast.forecast.past.features import day_kinds
 
 __all__ = ["LowRank"]
 

@@ -16,7 +16,15 @@ import pandas as pd
 from staffcast.contracts import InputError, bad_value, check_zone
 from staffcast.contracts.files import read_frame
 from staffcast.forecast.demand import Demand, Floats, count_quantiles
-from staffcast.forecast.overrides import EVERY_QUEUE, KEYS, NEEDED, Override, is_empty, read_override, require_known
+from staffcast.forecast.hindsight.overrides import (
+    EVERY_QUEUE,
+    KEYS,
+    NEEDED,
+    Override,
+    is_empty,
+    read_override,
+    require_known,
+)
 
 __all__ = ["Ledger", "Override", "Step", "apply_ledger", "instants_s", "read_ledger", "replay"]
 

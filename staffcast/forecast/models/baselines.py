@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from staffcast.forecast.base import Model
-from staffcast.forecast.days import Dates, Days, Floats, weekday
+from staffcast.forecast.models.base import Model
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 
 __all__ = ["SeasonalMean"]
 

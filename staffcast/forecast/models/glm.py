@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 
-from staffcast.forecast.base import Model
-from staffcast.forecast.days import Dates, Days, Floats, weekday
-from staffcast.forecast.features import Flags, day_kinds, month_waves, year_waves
-from staffcast.forecast.profile import day_shares, weekday_profile
+from staffcast.forecast.models.base import Model
+from staffcast.forecast.models.profile import day_shares, weekday_profile
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
+from staffcast.forecast.past.features import Flags, day_kinds, month_waves, year_waves
 
 __all__ = ["DailyGLM"]
 

@@ -10,11 +10,19 @@ import pandas as pd
 from scipy import stats
 
 from staffcast.contracts import InputError
-from staffcast.forecast.combine import COMBINED, weigh_fairly
-from staffcast.forecast.days import Floats
 from staffcast.forecast.demand import QUANTILES, count_cdf, count_quantiles
-from staffcast.forecast.models import DEFAULT, resolve
-from staffcast.forecast.rolling import LEAST_HISTORY_DAYS, Calendars, Progress, Rolled, as_series, calendars_for, roll
+from staffcast.forecast.judging.combine import COMBINED, weigh_fairly
+from staffcast.forecast.judging.rolling import (
+    LEAST_HISTORY_DAYS,
+    Calendars,
+    Progress,
+    Rolled,
+    as_series,
+    calendars_for,
+    roll,
+)
+from staffcast.forecast.models.lineup import DEFAULT, resolve
+from staffcast.forecast.past.days import Floats
 from staffcast.forecast.uncertainty import Spread, learn_spread
 
 __all__ = ["backtest", "score", "spread_of"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from staffcast.contracts import bad_value
-from staffcast.forecast.base import Model
-from staffcast.forecast.baselines import SeasonalMean
-from staffcast.forecast.glm import DailyGLM
-from staffcast.forecast.house import House
-from staffcast.forecast.low_rank import LowRank
-from staffcast.forecast.prophet_model import ProphetModel
-from staffcast.forecast.siblings import Siblings
+from staffcast.forecast.models.base import Model
+from staffcast.forecast.models.baselines import SeasonalMean
+from staffcast.forecast.models.glm import DailyGLM
+from staffcast.forecast.models.house import House
+from staffcast.forecast.models.low_rank import LowRank
+from staffcast.forecast.models.prophet_model import ProphetModel
+from staffcast.forecast.models.siblings import Siblings
 
 __all__ = ["DEFAULT", "MODELS", "SLOW", "YOUNG_DAYS", "for_history", "make", "resolve"]
 

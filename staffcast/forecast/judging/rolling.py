@@ -13,10 +13,10 @@ import pandas as pd
 
 from staffcast.contracts import INTERVAL_MINUTES, SERIES, Calendar, InputError, bad_value, fold_closed
 from staffcast.executor import map_chunks
-from staffcast.forecast.days import Days, Floats, Grid
 from staffcast.forecast.horizon import parse_days, since_close
-from staffcast.forecast.lessons import learn_events
-from staffcast.forecast.models import SLOW, for_history, make
+from staffcast.forecast.models.lineup import SLOW, for_history, make
+from staffcast.forecast.past.days import Days, Floats, Grid
+from staffcast.forecast.past.lessons import learn_events
 
 __all__ = [
     "LEAST_HISTORY_DAYS",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from staffcast.contracts import Calendar
-from staffcast.forecast.days import Dates, Floats, weekday
-from staffcast.forecast.features import DayKinds, day_kinds
+from staffcast.forecast.past.days import Dates, Floats, weekday
+from staffcast.forecast.past.features import DayKinds, day_kinds
 
 __all__ = ["KINDS", "Specials", "learn_specials"]
 

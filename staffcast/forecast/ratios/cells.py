@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from staffcast.forecast.base import Floats
+from staffcast.forecast.models.base import Floats
 
 __all__ = ["Found", "Noise", "learn"]
 

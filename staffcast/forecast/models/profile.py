@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from staffcast.forecast.days import Floats, Ints
+from staffcast.forecast.past.days import Floats, Ints
 
 __all__ = ["day_shares", "weekday_profile"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import WEEKDAYS, InputError, bad_value
-from staffcast.forecast.actual import Actual
 from staffcast.forecast.demand import Demand, Floats, count_cdf
-from staffcast.forecast.ledger import Ledger, replay
-from staffcast.forecast.snapshots import Snapshot, list_snapshots, load_snapshot
+from staffcast.forecast.hindsight.actual import Actual
+from staffcast.forecast.hindsight.ledger import Ledger, replay
+from staffcast.forecast.hindsight.snapshots import Snapshot, list_snapshots, load_snapshot
 
 __all__ = ["CUTS", "accuracy", "judge"]
 
@@ -37,10 +37,10 @@ def accuracy(
     Parameters
     ----------
     snapshots : path, or sequence of paths and Snapshots
-        Folder of :func:`staffcast.forecast.snapshots.save_snapshot`, or the snapshots themselves.
+        Folder of :func:`staffcast.forecast.hindsight.snapshots.save_snapshot`, or the snapshots themselves.
     actual : DataFrame
         ``unique_id, ds, offered`` (``open`` if known), in intervals of the snapshots' length;
-        :func:`staffcast.forecast.actual.offered` makes it.
+        :func:`staffcast.forecast.hindsight.actual.offered` makes it.
     by : sequence of {"horizon", "hour", "weekday", "queue", "snapshot"}
         What to cut by; empty: everything in one row. ``horizon`` is in local days from the snapshot's first interval;
         hour and weekday are local.
@@ -220,9 +220,9 @@ def judge(ledger: Ledger, demand_frame: pd.DataFrame, actual: pd.DataFrame) -> p
     ----------
     ledger : Ledger
     demand_frame : DataFrame
-        The demand table that :func:`staffcast.forecast.ledger.apply_ledger` made with this ledger.
+        The demand table that :func:`staffcast.forecast.hindsight.ledger.apply_ledger` made with this ledger.
     actual : DataFrame
-        ``unique_id, ds, offered``: :func:`staffcast.forecast.actual.offered`.
+        ``unique_id, ds, offered``: :func:`staffcast.forecast.hindsight.actual.offered`.
 
     Returns
     -------

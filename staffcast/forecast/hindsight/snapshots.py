@@ -18,7 +18,7 @@ from staffcast import __version__
 from staffcast.contracts import DEMAND, InputError, bad_value
 from staffcast.contracts.files import atomic_folder, read_table, write_table
 from staffcast.forecast.demand import Demand
-from staffcast.forecast.ledger import Ledger
+from staffcast.forecast.hindsight.ledger import Ledger
 
 __all__ = ["Snapshot", "list_snapshots", "load_snapshot", "save_snapshot"]
 
@@ -81,7 +81,7 @@ def save_snapshot(
         Files it was made from, by what they are: ``{"log": "tickets.csv"}``. Their names (without folder) and their
         SHA-256 are kept, not the files.
     ledger : Ledger, optional
-        The overrides that :func:`staffcast.forecast.ledger.apply_ledger` put in.
+        The overrides that :func:`staffcast.forecast.hindsight.ledger.apply_ledger` put in.
 
     Returns
     -------

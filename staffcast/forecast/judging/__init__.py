@@ -1,0 +1,7 @@
+"""Models judged by the past: ``rolling`` forecasts of it, their ``scores``, and how to ``combine`` them."""
+
+from staffcast.forecast.judging.combine import combined, comparable, weigh
+from staffcast.forecast.judging.rolling import Rolled, roll
+from staffcast.forecast.judging.scores import backtest, score, spread_of
+
+__all__ = ["Rolled", "backtest", "combined", "comparable", "roll", "score", "spread_of", "weigh"]
