@@ -241,7 +241,12 @@ def _keep(
 def describe_choice(why: Any) -> str:
     """One line on which model was taken and why."""
     errors = ", ".join(f"{name} {100 * error:.1f} %" for name, error in why["candidates"].items())
-    text = f"model {why['model']}"
+    weights = why.get("weights", {})
+    text = (
+        f"model {why['model']}"
+        if len(weights) < 2
+        else "models " + " + ".join(f"{100 * weight:.0f} % {name}" for name, weight in weights.items())
+    )
     if errors:
         text += f"; error over {why['origins']} backtests of {why['horizon']}: {errors}"
     changed = [

@@ -52,7 +52,7 @@ _FEWEST_TICKETS = 20
 _SHORT_HANDLING_S = 45.0
 # A simulated share that falls short by up to the first is made up by staffing to a higher one. Asking for a point more
 # brings less than one, as the tickets that waited at opening stay late; and some is added for the simulation's doubt.
-_MOST_MADE_UP, _REACH, _DOUBT = 0.06, 1.75, 0.005
+_MOST_MADE_UP, _REACH, _DOUBT = 0.06, 2.0, 0.01
 
 # Called with what is being done, how much of it is done, and of how much.
 Progress = Callable[[str, int, int], None]

@@ -59,11 +59,27 @@ class WhatIf:
         Factor on the handle time.
     deflection : float
         Share of what would reach people that the bot closes instead.
+    growth : float
+        Factor on the tickets of a day a year after the log's end, reached bit by bit: 1.2 is +20 % a year.
+    queues : mapping of queue to WhatIf
+        The same for one queue, on top.
     """
 
     volume: float = 1.0
     aht: float = 1.0
     deflection: float = 0.0
+    growth: float = 1.0
+    queues: Mapping[str, WhatIf] = field(default_factory=dict)
+
+    def of(self, queue: str) -> WhatIf:
+        """What changes for one queue, its own changes multiplied in."""
+        own = self.queues.get(queue, WhatIf())
+        return WhatIf(
+            volume=self.volume * own.volume,
+            aht=self.aht * own.aht,
+            deflection=1 - (1 - self.deflection) * (1 - own.deflection),
+            growth=self.growth * own.growth,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +222,7 @@ class Scenario:
         place; all other handle times are changed in the demand.
         """
         rules = replace(self.rules, **self.queues.get(queue, {}))
-        times, factor = rules.aht_by_concurrency_s, self.what_if.aht
+        times, factor = rules.aht_by_concurrency_s, self.what_if.of(queue).aht
         if times is None or factor == 1:
             return rules
         return replace(rules, aht_by_concurrency_s=tuple(factor * each for each in times))
@@ -272,6 +288,7 @@ _WHAT_IF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "volume": ("volume", lambda v: parse_change(v, parameter="what_if.volume")),
     "aht": ("aht", lambda v: parse_change(v, parameter="what_if.aht")),
     "deflection": ("deflection", lambda v: parse_share(v, parameter="what_if.deflection")),
+    "growth": ("growth", lambda v: parse_change(v, parameter="what_if.growth")),
 }
 
 
@@ -316,8 +333,7 @@ def _apply(scenario: Scenario, options: Mapping[str, Any], *, origin: Path | Non
                 if key == "overrides" and origin is not None and settings[name]:
                     settings[name] = str(origin.parent / settings[name])  # stands beside the scenario
             elif key == "what_if":
-                changes = _table(key, value, _WHAT_IF)
-                settings["what_if"] = replace(scenario.what_if, **changes)
+                settings["what_if"] = _what_if(value, scenario.what_if)
             elif key == "queues":
                 if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
                     raise bad_value(
@@ -335,6 +351,20 @@ def _apply(scenario: Scenario, options: Mapping[str, Any], *, origin: Path | Non
             queues = settings.get("queues", scenario.queues)
             settings["queues"] = {q: {k: v for k, v in own.items() if k not in rules} for q, own in queues.items()}
     return replace(scenario, **settings)
+
+
+def _what_if(values: Any, before: WhatIf) -> WhatIf:
+    if not isinstance(values, dict):
+        raise bad_value("what_if", values, f"a table with {', '.join([*_WHAT_IF, 'queues'])}")
+    own = values.get("queues", {})
+    if not isinstance(own, dict) or not all(isinstance(v, dict) for v in own.values()):
+        raise bad_value(
+            "what_if.queues", own, "tables, one per queue", 'write [what_if.queues.billing] and below it aht = "+10%"'
+        )
+    changes = _table("what_if", {k: v for k, v in values.items() if k != "queues"}, _WHAT_IF)
+    if own:
+        changes["queues"] = {q: WhatIf(**_table(f"what_if.queues.{q}", v, _WHAT_IF)) for q, v in own.items()}
+    return replace(before, **changes)
 
 
 def _table(where: str, values: Any, keys: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> dict[str, Any]:

@@ -128,12 +128,16 @@ def events(value: object) -> tuple[tuple[Event, tuple[str, ...]], ...]:
         if unknown:
             raise bad_value("events", f"a table with {unknown[0]!r}", f"tables of {', '.join(keys)}")
         change = each.get("change")
+        once = flag("events.once", each.get("once", False))
+        factor = None if change is None else parse_change(change, parameter="events.change")
+        if factor is not None and not 0 < factor <= 100:
+            raise bad_value("events.change", change, 'above "-100%" and at most "+9900%"')
+        if once and change is not None:
+            raise bad_value("events.change", change, "left out where `once` is true", "it will not come again")
         event = Event(
             name=name("events.name", each.get("name", "")),
-            days=frozenset(_days_and_spans(each.get("days", ()))),
-            factor=None if change is None else parse_change(change, parameter="events.change"),
-            once=flag("events.once", each.get("once", False)),
-        )
+            days=frozenset(_days_and_spans(each.get("days", ()))), factor=factor, once=once,
+        )  # fmt: skip
         found.append((event, names("events.queues", each.get("queues", ()))))
     twice = [e.name for e, _ in found if sum(e.name == other.name for other, _ in found) > 1]
     if twice:
@@ -149,7 +153,9 @@ def _days_and_spans(value: object) -> list[dt.date]:
         raise bad_value("events.days", value, legal)
     days = []
     for each in value:
-        first, _, last = str(each).partition("..")
+        first, span, last = str(each).partition("..")
+        if span and not last.strip():
+            raise bad_value("events.days", each, legal, "say the last day too")
         try:
             start, end = dt.date.fromisoformat(first.strip()), dt.date.fromisoformat((last or first).strip())
         except ValueError:

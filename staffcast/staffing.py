@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from staffcast.channels import model_of, require_models
-from staffcast.contracts import DEMAND, Calendar, InputError
+from staffcast.contracts import DEMAND, Calendar, InputError, bad_value
 from staffcast.contracts.files import read_table
 from staffcast.erlang import spare_seconds
 from staffcast.executor import map_chunks
 from staffcast.forecast import Demand
 from staffcast.requirement import deferrable_rows, live_rows, occupancy_over
-from staffcast.scenario import QueueRules, Scenario
+from staffcast.scenario import QueueRules, Scenario, WhatIf
 
 __all__ = [
     "apply_what_if",
@@ -40,14 +40,19 @@ def apply_what_if(demand: Demand, scenario: Scenario) -> Demand:
     Volume and deflection scale tickets and their quantiles; the relative uncertainty stays. A handle time that the
     scenario itself gives is changed by ``aht`` too.
     """
-    change = scenario.what_if
-    factor = change.volume * (1 - change.deflection)
-    if factor == 1 and change.aht == 1:
+    unknown = [queue for queue in scenario.what_if.queues if queue not in demand.queues]
+    if unknown:
+        raise bad_value("what_if.queues", unknown[0], f"a queue of the plan: {', '.join(demand.queues)}")
+    if scenario.what_if == WhatIf():
         return demand
     frame = demand.frame.copy()
     counts = [c for c in frame.columns if c in ("mean", "carried") or (c.startswith("q") and c[1:2].isdigit())]
-    frame[counts] *= factor
-    frame["aht_s"] *= change.aht
+    years = ((frame["ds"] - frame["ds"].min()) / pd.Timedelta(days=365.25)).to_numpy(dtype=float)
+    for queue in demand.queues:
+        change, rows = scenario.what_if.of(queue), (frame["unique_id"] == queue).to_numpy()
+        factor = change.volume * (1 - change.deflection) * change.growth ** years[rows]
+        frame.loc[rows, counts] = frame.loc[rows, counts].mul(factor, axis=0)
+        frame.loc[rows, "aht_s"] *= change.aht
     return replace(demand, frame=frame)
 
 

@@ -53,7 +53,7 @@ def test_the_bank_log_reads_as_published(real, bank):
 
 
 def test_the_bank_forecast_beats_last_week_again(real, bank):
-    """Two weeks ahead, pooled, the mean of four weeks misses the half hours by 20 %, last week again by 35 %."""
+    """Two weeks ahead, pooled, the mean of four weeks misses the half hours by 20 %, last week again by 31 %."""
     source = bank["folder"] / "anonymous_bank_1999" / "calls_1999-01_1999-02.csv.gz"
     pooled = {"columns": {"queue": "channel"}}
     past = take_in(source, real.bank_scenario(**pooled, until="1999-02-15"))
@@ -64,7 +64,7 @@ def test_the_bank_forecast_beats_last_week_again(real, bank):
         assert table["ds"].iloc[0] == real.BANK_FROM
         wape[name] = real.forecast_scores(table, came.reindex(pd.DatetimeIndex(table["ds"])).to_numpy())["wape"]
     assert wape["mean_4"] == pytest.approx(0.199, abs=0.02)
-    assert wape["seasonal_naive"] == pytest.approx(0.348, abs=0.03)
+    assert wape["seasonal_naive"] == pytest.approx(0.312, abs=0.03)
 
 
 def test_erlang_c_with_agents_seen_is_too_hopeful_and_overloads(real, bank):

@@ -109,7 +109,7 @@ def bank(folder: Path) -> Series:
     frame = y.groupby(ds).sum(min_count=1).asfreq("h").rename("y").reset_index().assign(unique_id="bank")
     return Series(
         name="bank", kind="contacts", frame=frame, calendar=_calendar("Asia/Jerusalem", "IL", [1998, 1999, 2000]),
-        step=28,
+        step=25,
     )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def iowa(folder: Path) -> Series:
     ])  # fmt: skip
     frame = both.dropna(subset="ds").sort_values("ds", ignore_index=True).assign(unique_id="iowa")
     return Series(
-        name="emergency", kind="arrivals", frame=frame, calendar=_calendar(zone, "US", range(2013, 2019)), step=35
+        name="emergency", kind="arrivals", frame=frame, calendar=_calendar(zone, "US", range(2013, 2019)), step=34
     )
 
 

@@ -24,6 +24,7 @@ from staffcast.forecast.judging.rolling import (
     roll,
 )
 from staffcast.forecast.judging.scores import score, spread_of
+from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import for_history, make, resolve
 from staffcast.forecast.past.days import Days, Floats, Grid
 from staffcast.forecast.past.lessons import draw_lessons
@@ -146,7 +147,9 @@ def _forecast_queue(
     grid = ahead.past(rows, calendar)
     past = Days.of(grid, y, others).once_begun()
     span = past.span - past.began
-    weights, reasons = _choose(for_history(names, span, beside=others is not None), rolled, span)
+    weights, reasons = _choose(
+        for_history(names, span, beside=others is not None and past.span >= House.min_days), rolled, span
+    )
     runs = combined(rolled, weights)
     if runs:
         spread = spread_of(runs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -142,9 +142,17 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
         "backlog": Markup(plots.backlog_plot(outcome, queue)),
         "priorities": table(mine, _PRIORITY) if len(mine) else None,
         "models": table(errors, _MODELS) if len(errors) else None,
-        "choice": f"Taken: {reasons.get('model', '–')}. " + " ".join(reasons.get("notes", [])),
+        "choice": f"Taken: {_mixture(reasons)}. " + " ".join(f"{note}." for note in reasons.get("notes", [])),
         "reasons": table(first, _REASONS),
     }
+
+
+def _mixture(reasons: Mapping[str, Any]) -> str:
+    """Models with their weights; together they are *auto* in the table."""
+    weights = reasons.get("weights", {})
+    if len(weights) < 2:
+        return str(reasons.get("model", "–"))
+    return ", ".join(f"{format_share(weight)} {name}" for name, weight in weights.items()) + " (together: auto)"
 
 
 def _with_figures(plan: Plan, summary: pd.DataFrame) -> pd.DataFrame:

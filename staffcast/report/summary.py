@@ -58,12 +58,13 @@ def summarise(plan: Plan) -> pd.DataFrame:
         reasons = plan.demand.why.get(queue, {})
         played = plan.played.summary.set_index("unique_id").loc[queue]
         errors = model_errors(demand.backtest, queue)
-        taken = errors[errors["model"] == reasons.get("model")] if len(errors) else errors
+        used = list(reasons.get("weights", {}))
+        taken = errors[errors["model"] == (used[0] if len(used) == 1 else "auto")] if len(errors) else errors
         weight = table["mean"].sum()
         rows.append(
             {
                 "unique_id": queue,
-                "model": reasons.get("model", "–"),
+                "model": f"{used[0]} +{len(used) - 1}" if len(used) > 1 else reasons.get("model", "–"),
                 "wape": reasons.get("wape"),
                 "wape_day": float(taken["wape_day"].iloc[0]) if len(taken) else None,
                 "wape_naive": reasons.get("candidates", {}).get("seasonal_naive"),

@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal
 
 from staffcast.contracts import InputError
-from staffcast.forecast import ratio_cells
+from staffcast.forecast.ratios import cells as ratio_cells
 from staffcast.forecast.ratios.model import RatioModel, mean_patience
 
 DATA = Path(__file__).resolve().parents[2] / "data"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from staffcast.contracts import Calendar, InputError, OutputError
 from staffcast.forecast import Demand, forecast
-from staffcast.forecast import snapshots as module
+from staffcast.forecast.hindsight import snapshots as module
 from staffcast.forecast.hindsight.accuracy import accuracy
 from staffcast.forecast.hindsight.actual import offered
 from staffcast.forecast.hindsight.ledger import Ledger, Override, apply_ledger

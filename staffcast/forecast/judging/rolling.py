@@ -14,6 +14,7 @@ import pandas as pd
 from staffcast.contracts import INTERVAL_MINUTES, SERIES, Calendar, InputError, bad_value, fold_closed
 from staffcast.executor import map_chunks
 from staffcast.forecast.horizon import parse_days, since_close
+from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import SLOW, for_history, make
 from staffcast.forecast.past.days import Days, Floats, Grid
 from staffcast.forecast.past.lessons import learn_events
@@ -140,7 +141,7 @@ def all_queues(series: pd.DataFrame) -> pd.Series | None:
     """Arrivals of all queues together by instant; None where there is only one."""
     if series["unique_id"].nunique() < 2:
         return None
-    return series.groupby("ds", sort=False)["y"].sum()
+    return series.groupby("ds", sort=False)["y"].sum(min_count=1)
 
 
 def others_of(together: pd.Series, ds: pd.DatetimeIndex, y: Floats) -> Floats:
@@ -185,7 +186,7 @@ def _roll_queue(task: _Task) -> list[Rolled]:
     test, starts = _origins(whole - began, task.days, task.origins, task.step_days)
     offered_before, _ = task.calendar.fold(task.y, task.ds)
     result = []
-    names = for_history(task.names, days.span - began, beside=task.others is not None)
+    names = for_history(task.names, days.span - began, beside=task.others is not None and days.span >= House.min_days)
     for start in (began + each for each in starts):
         first, last = grid.between(start, start + test)
         past = days.before(start).once_begun()
@@ -203,7 +204,8 @@ def _roll_queue(task: _Task) -> list[Rolled]:
         for name in names:
             begin = _cpu_s()
             model = make(name)
-            if past.span - past.began < model.min_days:
+            known = past.span - past.began if model.alone else past.span
+            if known < (model.min_days if model.alone else House.min_days):
                 continue
             expected = model.learn(lessons.past).expect_days(dates) * uplift
             mean, _ = fold_closed(grid.spread(expected, start), opened, waiting=waiting, lost=lost)

@@ -27,6 +27,8 @@ from staffcast.forecast.uncertainty import Spread, learn_spread
 
 __all__ = ["backtest", "score", "spread_of"]
 
+_EVENLY = tuple((np.arange(40) + 0.5) / 40)
+
 
 def backtest(
     series: pd.DataFrame,
@@ -62,8 +64,9 @@ def backtest(
     Returns
     -------
     DataFrame
-        ``unique_id, model, origin, horizon, wape, wape_day, wape_floor, mase, bias, pinball, coverage_80,
-        coverage_95, cpu_s``, a row per queue, model and origin, over open intervals. ``wape`` = Σ|y−f| ÷ Σy;
+        ``unique_id, model, origin, horizon, wape, wape_day, wape_floor, mase, bias, pinball, crps, coverage_50,
+        coverage_80, coverage_95, cpu_s``, a row per queue, model and origin, over open intervals.
+        ``wape`` = Σ|y−f| ÷ Σy;
         ``wape_day`` the same for daily totals; ``wape_floor`` what chance alone would leave if the forecast were the
         true rate; ``bias`` = Σ(f−y) ÷ Σy; ``mase`` = mean |y−f| ÷ that of repeating last week inside the history;
         bands take their width from the *other* origins. Where several models were tried, ``auto`` is what they give
@@ -123,16 +126,20 @@ def _poisson_error(f: Floats) -> float:
     return float((2 * stats.poisson.pmf(whole, f) * f).sum())
 
 
+def _pinball(y: Floats, f: Floats, cv: Floats, levels: Sequence[float]) -> float:
+    """Mean pinball loss over quantiles; twice that over many even ones is the continuous ranked probability score."""
+    if not len(y):
+        return float("nan")
+    over = y[:, None] - count_quantiles(f, cv, levels)
+    return float(np.maximum(over * levels, over * (np.asarray(levels) - 1)).mean())
+
+
 def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
     known = ~np.isnan(one.y)
     y, f = one.y[known], one.mean[known]
     total = float(y.sum())
     error = np.abs(y - f)
-    levels = (0.025, *QUANTILES, 0.975)
     cv = spread.cv_at(f)
-    table = count_quantiles(f, cv, levels)
-    at = {q: table[:, i] for i, q in enumerate(levels)}
-    loss = [np.maximum(q * (y - at[q]), (q - 1) * (y - at[q])).mean() for q in QUANTILES] if len(y) else [np.nan]
 
     below, upto = count_cdf(y - 1, f, cv), count_cdf(y, f, cv)
 
@@ -150,7 +157,9 @@ def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
         "wape_floor": _poisson_error(f) / total if total > 0 else np.nan,
         "mase": float(error.mean()) / one.naive_scale if len(y) else np.nan,
         "bias": float((f - y).sum()) / total if total > 0 else np.nan,
-        "pinball": float(np.mean(loss)),
+        "pinball": _pinball(y, f, cv, QUANTILES),
+        "crps": 2 * _pinball(y, f, cv, _EVENLY),
+        "coverage_50": covered(0.25, 0.75),
         "coverage_80": covered(0.10, 0.90),
         "coverage_95": covered(0.025, 0.975),
         "cpu_s": one.cpu_s,

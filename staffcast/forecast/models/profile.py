@@ -15,6 +15,7 @@ _WORTH_OF_OTHERS = 600.0
 # Squared Hellinger distance, beyond chance, at which the weight of another weekday has fallen by e.
 _WIDTH = 0.01
 _LEAST = 1e-12
+_REPEATS = 3
 
 
 def weekday_profile(rates: Floats, weekday: Ints, weight: Floats, others: Floats | None = None) -> Floats:
@@ -115,4 +116,6 @@ def _noise(filled: Floats, known: Floats, mean: Floats, weekday: Ints, weight: F
     days = np.bincount(weekday, weight > 0, 7).astype(float)
     slots = max(known.sum() / max(len(weight), 1), 2.0)
     left = 1 - (1 / np.maximum(days[weekday], 1))[:, None] - 1 / slots
-    return float((use * squares).sum() / max((use * np.maximum(left, 0.05)).sum(), _LEAST))
+    noise = float((use * squares).sum() / max((use * np.maximum(left, 0.05)).sum(), _LEAST))
+    # Where hardly a weekday was seen twice, nothing can be said of noise: counts have at least Poisson's.
+    return max(noise, 1.0) if np.maximum(days - 1, 0).sum() < _REPEATS else noise

@@ -32,16 +32,16 @@ class Specials:
     calendar : Calendar
     weekdays : ndarray, shape (7,)
         Usual root of each weekday.
-    learnt : mapping of kind to float
-        What the past adds to the expected factor.
-    by_name : mapping of name to float
-        What it adds for a holiday of that name beside.
+    learnt : mapping of kind to (float, float)
+        Share of belief in what the past days of that kind were like, and that: their mean factor.
+    by_name : mapping of name to (float, float)
+        The same for holidays of one name.
     """
 
     calendar: Calendar
     weekdays: Floats
-    learnt: Mapping[str, float] = field(default_factory=dict)
-    by_name: Mapping[str, float] = field(default_factory=dict)
+    learnt: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    by_name: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def kinds(self, dates: Dates) -> DayKinds:
         """Kinds of these days, rest days as the weekdays tell."""
@@ -52,9 +52,11 @@ class Specials:
         kinds = self.kinds(dates)
         result = _expected(kinds, dates, self.weekdays)
         for kind in KINDS:
-            result = result + np.where(getattr(kinds, kind), self.learnt.get(kind, 0.0), 0.0)
+            belief, seen = self.learnt.get(kind, (0.0, 1.0))
+            result = np.where(getattr(kinds, kind), result + belief * (seen - result), result)
         if self.by_name:
-            result = result + _named(dates, self.calendar, self.by_name) * kinds.holiday
+            beliefs, means = _named(dates, self.calendar, self.by_name)
+            result = result + beliefs * kinds.holiday * (means - result)
         return np.clip(result, 0.0, _MOST)
 
 
@@ -84,21 +86,21 @@ def learn_specials(root: Floats, usual: Floats, dates: Dates, weight: Floats, sp
     age = (dates[-1] - dates).astype(float)
     fresh = np.where(there, weight * 0.5 ** (age / _HALF_LIFE_DAYS), 0.0)
     ratio = np.clip(np.divide(root, usual, out=np.ones_like(root), where=usual > _LEAST), 0.0, _MOST)
-    beyond = ratio - _expected(kinds, dates, specials.weekdays)
-    learnt = {}
-    for kind in KINDS:
-        on = fresh * getattr(kinds, kind)
-        learnt[kind] = float((on * beyond).sum() / (on.sum() + _DOUBT))
-        beyond = beyond - np.where(getattr(kinds, kind), learnt[kind], 0.0)
-    by_name: dict[str, float] = {}
-    on = fresh * kinds.holiday
-    for day in np.flatnonzero(on > 0):
-        name = specials.calendar.holidays.get(dates[day].item())
-        if name is not None and name not in by_name:
-            same = np.array([specials.calendar.holidays.get(d.item()) == name for d in dates[on > 0]])
-            own, off = on[on > 0][same], beyond[on > 0][same]
-            by_name[name] = float((own * off).sum() / (own.sum() + _DOUBT_NAME))
+    learnt = {kind: _belief(fresh * getattr(kinds, kind), ratio, _DOUBT) for kind in KINDS}
+    on = np.flatnonzero(fresh * kinds.holiday > 0)
+    names = [specials.calendar.holidays.get(dates[day].item()) for day in on]
+    by_name = {
+        name: _belief(fresh[same], ratio[same], _DOUBT_NAME)
+        for name in {each for each in names if each is not None}
+        for same in [on[[each == name for each in names]]]
+    }
     return Specials(calendar=specials.calendar, weekdays=specials.weekdays, learnt=learnt, by_name=by_name)
+
+
+def _belief(weight: Floats, ratio: Floats, doubt: float) -> tuple[float, float]:
+    """How far the mean of these ratios is believed, and it."""
+    total = float(weight.sum())
+    return (total / (total + doubt), float((weight * ratio).sum()) / total) if total > 0 else (0.0, 1.0)
 
 
 def _expected(kinds: DayKinds, dates: Dates, weekdays: Floats) -> Floats:
@@ -110,10 +112,10 @@ def _expected(kinds: DayKinds, dates: Dates, weekdays: Floats) -> Floats:
     return result
 
 
-def _named(dates: Dates, calendar: Calendar, by_name: Mapping[str, float]) -> Floats:
-    result = np.zeros(len(dates))
+def _named(dates: Dates, calendar: Calendar, by_name: Mapping[str, tuple[float, float]]) -> tuple[Floats, Floats]:
+    belief, seen = np.zeros(len(dates)), np.ones(len(dates))
     for day, name in calendar.holidays.items():
         place = (np.datetime64(day) - dates[0]).astype(int)
-        if 0 <= place < len(dates):
-            result[place] = by_name.get(name, 0.0)
-    return result
+        if 0 <= place < len(dates) and name in by_name:
+            belief[place], seen[place] = by_name[name]
+    return belief, seen

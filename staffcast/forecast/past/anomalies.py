@@ -176,7 +176,8 @@ def find_anomalies(counts: Floats, *, dates: Dates, special: Flags, hours: Float
     filled = _filled_in(counts, judged)
     judged[filled] = False
     usual = usual_counts(counts, judged)
-    faults = clock_faults(counts, usual.expected, dates=dates, hours=hours)
+    # What no other week shows has no usual count.
+    faults = clock_faults(counts, np.where(usual.weeks >= 1, usual.expected, 0.0), dates=dates, hours=hours)
     judged &= usual.weeks >= (_LEAST_WEEKS if len(dates) >= _LEAST_DAYS else np.inf)
     judged[faults.false_zero | faults.double_hour] = False
     runs = Runs(counts, usual.expected, usual.weeks, judged)

@@ -112,23 +112,26 @@ def learn_events(past: Days) -> Lessons:
     events = past.calendar.events
     if not events:
         return Lessons(past=past, factors={}, learnt={})
-    total = past.rates.sum(axis=1)  # NaN for a day with a gap
     special = np.isin(
         past.dates, np.array([*past.calendar.holidays, *past.calendar.closed_on], dtype="datetime64[D]")
     ) | np.logical_or.reduce([_on(event, past.dates) for event in events])
-    usual = np.where(special, np.nan, total)
-    rates, factors, learnt = past.rates.copy(), {}, {}
-    for event in events:
+    rates, others, factors, learnt = past.rates.copy(), past.others, dict[str, float](), dict[str, int]()
+    if others is not None:  # whose event it is for them is not known here
+        others = np.where(np.logical_or.reduce([_on(event, past.dates) for event in events])[:, None], np.nan, others)
+    # What is stated first: what is learnt is what that does not explain.
+    for event in sorted(events, key=lambda each: each.factor is None):
         on = np.flatnonzero(_on(event, past.dates))
         if event.once:
             rates[on] = np.nan
             continue
         if event.factor is None:
+            total = rates.sum(axis=1)  # NaN for a day with a gap
+            usual = np.where(special, np.nan, total)
             factors[event.name], learnt[event.name] = _learn_factor(on, total, usual, weekday(past.dates))
         else:
             factors[event.name] = event.factor
         rates[on] /= factors[event.name]
-    return Lessons(past=replace(past, rates=rates), factors=factors, learnt=learnt)
+    return Lessons(past=replace(past, rates=rates, others=others), factors=factors, learnt=learnt)
 
 
 def _learn_factor(on: npt.NDArray[np.intp], total: Floats, usual: Floats, of_week: Ints) -> tuple[float, int]:
