@@ -147,9 +147,10 @@ def _forecast_queue(
     grid = ahead.past(rows, calendar)
     past = Days.of(grid, y, others).once_begun()
     span = past.span - past.began
-    weights, reasons = _choose(
-        for_history(names, span, beside=others is not None and past.span >= House.min_days), rolled, span
-    )
+    tried = for_history(names, span, beside=others is not None and past.span >= House.min_days)
+    weights, reasons = _choose(tried or ("house", "mean_4"), rolled, span)
+    if not tried:
+        reasons["notes"].append("no older queues beside it, which siblings needs")
     runs = combined(rolled, weights)
     if runs:
         spread = spread_of(runs)

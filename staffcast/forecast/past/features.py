@@ -18,6 +18,8 @@ Flags = npt.NDArray[np.bool_]
 
 # A weekday with less than this share of the busiest one is a day of rest.
 _REST = 0.6
+# One with less than this is no whole working day, which people take off between others.
+_WORKING = 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,8 @@ def day_kinds(dates: Dates, calendar: Calendar, *, level: Floats | None = None) 
     rest = np.arange(7) >= 5 if level is None else level < _REST * np.max(level)
     quiet = holiday | rest[of_week]
     on = holiday[1:-1]
-    bridge = ~quiet[1:-1] & quiet[:-2] & quiet[2:] & (holiday[:-2] | holiday[2:])
+    working = np.arange(7) < 5 if level is None else level >= _WORKING * np.max(level)
+    bridge = working[of_week[1:-1]] & ~on & quiet[:-2] & quiet[2:] & (holiday[:-2] | holiday[2:])
     return DayKinds(
         holiday=on, before=holiday[2:] & ~on & ~bridge, after=holiday[:-2] & ~on & ~bridge, bridge=bridge
     )  # fmt: skip
