@@ -234,6 +234,7 @@ def test_recent_handle_time_is_weighted_by_tickets():
     series = poisson(300)
     recent = series.index >= len(series) - 1 - 180 * 24
     aht = np.where(recent, np.where(series["ds"].dt.hour < 12, 300.0, 600.0), np.nan)
+    aht *= np.random.default_rng(2).gamma(20, 1 / 20, len(aht))
     aht[5] = np.nan
     made = forecast(series.assign(aht_s=aht), model="mean_4").frame
     expected = np.where(made["ds"].dt.hour < 12, 300.0, 600.0)
