@@ -103,6 +103,7 @@ class House(Model):
             # Chance alone moves the root of a count by a half: live days of a rare queue are not far off.
             weights = fresh / np.maximum(np.abs(left) / (_FAR * max(scatter, _CHANCE / unit)), 1.0) ** 2
         self._unit = unit
+        # How far each day was believed; the model that smooths this one's days asks for it.
         self.trust = np.divide(weights, fresh, out=np.zeros_like(fresh), where=fresh > 0)
         month = slice(len(beta) - 2 * _MONTH_WAVES, len(beta))
         drawn = np.clip(left, -_FAR * scatter, _FAR * scatter) * (fresh > 0)
