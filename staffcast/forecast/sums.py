@@ -65,8 +65,8 @@ def sum_queues(demand: Demand, groups: Mapping[str, Sequence[str]] | None = None
     Demand
         A row per group and interval. Means are the sums of the parts' means, to the last ticket. The variance of the
         rate is the sum of the parts', with the correlation ``demand.common`` between what is common to a day or the
-        horizon in each; handle times are averages over tickets. Its sample paths are drawn anew: they have this mean and
-        variance, and are not the sums of the parts' paths.
+        horizon in each; handle times are averages over tickets. Its sample paths are drawn anew, with this
+        mean and variance: they are not the sums of the parts' paths.
 
     Raises
     ------
