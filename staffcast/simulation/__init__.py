@@ -1,15 +1,32 @@
 """What if: a staffing plan played against sampled demand, ticket by ticket.
 
-``inputs``    ``Arrivals``, ``Staffing``, ``Service``, ``Patience``: what is played, checked when constructed
-``sampling``  the random numbers, one stream per replication and purpose
-``kernel``    the event loop, with its numbered semantics
-``measure``   one replication turned into sums, counts and histograms
-``outcome``   ``Outcome`` and ``Summary``: what came out, with its uncertainty
-``engine``    ``simulate``: the door
+``inputs``       ``Arrivals``, ``Staffing``: what is played, checked when constructed
+``laws``         ``Service``, ``Patience``: how long things last
+``customers``    ``Redial``, ``Reopening``, ``Repeats``, ``Bot``: what customers do besides waiting
+``sampling``     the random numbers, one stream per replication and purpose
+``chance``       random numbers that belong to a ticket, drawn when needed
+``kernel``       the event loop, with its numbered semantics; ``lines``, ``heap``, ``compiled`` beneath it
+``replication``  one replication: drawn, played, what became of its tickets
+``measure``      replications turned into sums, counts and histograms; ``tally`` does it in one pass
+``outcome``      ``Outcome`` and ``Summary``: what came out, with its uncertainty
+``engine``       ``simulate``: the door
 """
 
+from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
 from staffcast.simulation.engine import simulate
-from staffcast.simulation.inputs import Arrivals, Patience, Service, Staffing
+from staffcast.simulation.inputs import Arrivals, Staffing
+from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.outcome import Outcome
 
-__all__ = ["Arrivals", "Outcome", "Patience", "Service", "Staffing", "simulate"]
+__all__ = [
+    "Arrivals",
+    "Bot",
+    "Outcome",
+    "Patience",
+    "Redial",
+    "Reopening",
+    "Repeats",
+    "Service",
+    "Staffing",
+    "simulate",
+]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import InputError, Target, bad_value
 from staffcast.executor import map_chunks
-from staffcast.simulation.inputs import Arrivals, FloatArray, Patience, Service, Staffing, require_same_grid
+from staffcast.simulation.checks import FloatArray
+from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
+from staffcast.simulation.inputs import Arrivals, Staffing, require_same_grid
 from staffcast.simulation.kernel import DROP_RULES
+from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.measure import measure_chunk
 from staffcast.simulation.outcome import Outcome, collect
 from staffcast.simulation.sampling import Case
@@ -27,13 +30,21 @@ _CHUNKS = 16
 def simulate(
     arrivals: Arrivals,
     staffing: Staffing,
-    service: Service | None,
+    service: Service | Sequence[Service] | None,
     *,
-    patience: Patience | None = None,
+    patience: Patience | Sequence[Patience] | None = None,
     priorities: Sequence[float] | None = None,
     backlog: int | npt.ArrayLike | None = None,
-    on_staff_drop: Literal["finish", "finish_count"] = "finish",
+    on_staff_drop: Literal["finish", "finish_count", "preempt", "handover"] = "finish",
+    handover_s: float = 0.0,
+    ageing_s: float | None = None,
+    opened: npt.ArrayLike | None = None,
+    redial: Redial | None = None,
+    reopening: Reopening | None = None,
+    repeats: Repeats | None = None,
+    bot: Bot | None = None,
     first_reply_s: float = 0.0,
+    window_s: float | None = None,
     replications: int = 100,
     seed: int = 0,
     target: Target | str | None = None,
@@ -48,10 +59,10 @@ def simulate(
         Demand: rates, sample paths of rates, or a recorded log.
     staffing : Staffing
         The plan, on the grid of the demand.
-    service : Service or None
-        Handle times. None only where a trace has its own and there is no backlog.
-    patience : Patience, optional
-        When customers who wait give up; None: never.
+    service : Service, sequence of Service, or None
+        Handle times, of all or of each class. None only where a trace has its own and there is no backlog.
+    patience : Patience or sequence of Patience, optional
+        When customers who wait give up, all or each class; None: never.
     priorities : sequence of float, optional
         Share of the tickets in each class, the most urgent first; they sum to 1. None: one class, first come first
         served.
@@ -59,10 +70,22 @@ def simulate(
         Tickets that wait at the start: how many, or their ages in seconds, ≥ 0. A ticket of age a came at −a before
         the first edge and its wait counts from then; of age 0 where only the number is given. The class is drawn;
         within it the oldest goes first.
-    on_staff_drop : {"finish", "finish_count"}
+    on_staff_drop : {"finish", "finish_count", "preempt", "handover"}
         What happens when staff leave with tickets in hand.
+    handover_s : float
+        With ``handover``: seconds to read a ticket that somebody else began.
+    ageing_s : float, optional
+        A waiting ticket counts one class more urgent for every so many seconds; None: never.
+    opened : array_like (classes, n) of bool, optional
+        Whether tickets of a class are taken in an interval: the business hours of its queue. None: always.
+    redial, reopening, repeats : Redial, Reopening, Repeats, optional
+        Who calls again, what comes back, who asks where the answer is. What they bring about counts as offered.
+    bot : Bot, optional
+        In front: ``arrivals`` are then conversations with it.
     first_reply_s : float
         From taking a ticket to the first reply, in seconds ≥ 0: FRT = wait + first_reply_s.
+    window_s : float, optional
+        A ticket that waits longer has ``expired``: WhatsApp's free reply within 24 hours is ``86_400``.
     replications : int
         How often the span is played, ≥ 1.
     seed : int
@@ -104,30 +127,41 @@ def simulate(
         raise bad_value("arrivals", arrivals, "Arrivals", "build them with Arrivals.piecewise or Arrivals.trace")
     if not isinstance(staffing, Staffing):
         raise bad_value("staffing", staffing, "a Staffing", "build it with Staffing.steps(edges_s, agents)")
-    if not (service is None or isinstance(service, Service)):
-        raise bad_value("service", service, "a Service", "build it with Service.exponential(mean_s), for example")
-    if not (patience is None or isinstance(patience, Patience)):
-        raise bad_value("patience", patience, "a Patience or None", "build it with Patience.exponential(mean_s)")
-    require_same_grid(staffing, arrivals, service)
+    shares = _shares(priorities)
+    services = _each("service", service, Service, len(shares), "build it with Service.exponential(mean_s), for example")
+    patiences = _each("patience", patience, Patience, len(shares), "build it with Patience.exponential(mean_s)")
+    require_same_grid(staffing, arrivals, services)
     ages = _ages(backlog)
-    if service is None and (arrivals.service_s is None or len(ages)):
+    if not services and (arrivals.service_s is None or len(ages)):
         raise InputError("`service` is needed: only a trace with service_s and without a backlog has its own")
+    if not services and any(each is not None and each.share > 0 for each in (reopening, repeats)):
+        raise InputError(
+            "`service` is needed for what comes back: the trace's handle times are those of its own tickets"
+        )
+    if redial is not None and redial.share > 0 and not patiences:
+        raise InputError("`redial` needs `patience`: nobody gives up without")
+    if bot is not None:
+        bot.shares(len(shares))
     if on_staff_drop not in DROP_RULES:
         raise bad_value("on_staff_drop", on_staff_drop, f"one of {', '.join(DROP_RULES)}")
-    if isinstance(first_reply_s, bool) or not (
-        isinstance(first_reply_s, (int, float)) and math.isfinite(first_reply_s) and first_reply_s >= 0
-    ):
-        raise bad_value("first_reply_s", first_reply_s, "a number of seconds ≥ 0")
     runs = _whole("replications", replications, 1, "100 gives bands, 1 a single course of events")
     case = Case(
         arrivals=arrivals,
         staffing=staffing,
-        service=service,
-        patience=patience,
-        shares=_shares(priorities),
+        services=services,
+        patiences=patiences,
+        shares=shares,
         backlog_s=ages,
         on_staff_drop=on_staff_drop,
-        first_reply_s=float(first_reply_s),
+        handover_s=_seconds("handover_s", handover_s) if on_staff_drop == "handover" else 0.0,
+        ageing_s=math.inf if ageing_s is None else _seconds("ageing_s", ageing_s, above=True),
+        opened=_opened(opened, len(shares), len(staffing.agents)),
+        redial=redial,
+        reopening=reopening,
+        repeats=repeats,
+        bot=bot,
+        first_reply_s=_seconds("first_reply_s", first_reply_s),
+        window_s=math.inf if window_s is None else _seconds("window_s", window_s, above=True),
         seed=_whole("seed", seed, 0),
         target=None if target is None else Target.parse(target),
     )
@@ -147,6 +181,41 @@ def _whole(parameter: str, value: object, low: int, fix: str | None = None) -> i
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
         raise bad_value(parameter, value, f"a whole number ≥ {low}", fix)
     return int(value)
+
+
+def _seconds(parameter: str, value: float, *, above: bool = False) -> float:
+    legal = "a number of seconds > 0" if above else "a number of seconds ≥ 0"
+    good = not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
+    if not good or not (value > 0 or (value == 0 and not above)):
+        raise bad_value(parameter, value, legal)
+    return float(value)
+
+
+Law = TypeVar("Law", Service, Patience)
+
+
+def _each(
+    parameter: str, given: Law | Sequence[Law] | None, kind: type[Law], classes: int, fix: str
+) -> tuple[Law, ...]:
+    """One per class."""
+    if given is None:
+        return ()
+    if isinstance(given, kind):
+        return (given,) * classes
+    if not isinstance(given, Sequence) or not all(isinstance(each, kind) for each in given):
+        raise bad_value(parameter, given, f"a {kind.__name__}, or one per class", fix)
+    if len(given) != classes:
+        raise bad_value(parameter, f"{len(given)} of them", f"one, or {classes}, one per class of `priorities`")
+    return tuple(given)
+
+
+def _opened(opened: npt.ArrayLike | None, classes: int, n: int) -> npt.NDArray[np.bool_]:
+    if opened is None:
+        return np.ones((classes, n), dtype=np.bool_)
+    found = np.array(opened)
+    if found.dtype != np.bool_ or found.shape not in ((n,), (classes, n)):
+        raise bad_value("opened", f"{found.dtype} of shape {found.shape}", f"true or false, of shape ({classes}, {n})")
+    return np.ascontiguousarray(np.broadcast_to(found, (classes, n)))
 
 
 def _shares(priorities: Sequence[float] | None) -> tuple[float, ...]:

@@ -1,23 +1,24 @@
-"""What is played: arrivals, staff, handle times, patience. A wrong one cannot be constructed.
+"""What is played: arrivals and staff. A wrong one cannot be constructed.
 
 Times are seconds on one clock whose zero the caller chooses; the play begins at the first edge and ends at the last.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import InputError, bad_value
+from staffcast.simulation import checks
+from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.laws import Service
 
-__all__ = ["Arrivals", "FloatArray", "IntArray", "Patience", "Service", "Staffing"]
+__all__ = ["Arrivals", "Staffing", "require_same_grid"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,10 +73,10 @@ class Arrivals:
         >>> Arrivals.piecewise([0, 900, 1800], [40, 60]).rates_per_hour.shape
         (1, 2)
         """
-        edges = _edges(edges_s)
+        edges = checks.edges(edges_s)
         n = len(edges) - 1
-        rates = _paths("rates_per_hour", rates_per_hour, n)
-        released = None if lumps is None else _paths("lumps", lumps, n)
+        rates = checks.paths("rates_per_hour", rates_per_hour, n)
+        released = None if lumps is None else checks.paths("lumps", lumps, n)
         if released is not None and len(released) != len(rates) and 1 not in (len(released), len(rates)):
             raise bad_value("lumps", f"{len(released)} paths", f"one path or {len(rates)}, as many as of the rates")
         return cls(edges_s=edges, rates_per_hour=rates, lumps=released)
@@ -101,19 +102,19 @@ class Arrivals:
         >>> Arrivals.trace([30, 10], [60, 90]).service_s
         array([90., 60.])
         """
-        times = _numbers("times_s", times_s)
+        times = checks.numbers("times_s", times_s)
         if times.ndim != 1:
             raise bad_value("times_s", f"shape {times.shape}", "one time per ticket, shape (tickets,)")
         order = np.argsort(times, kind="stable")
         service = None
         if service_s is not None:
-            service = _numbers("service_s", service_s, low=0.0, legal="numbers of seconds ≥ 0")
+            service = checks.numbers("service_s", service_s, low=0.0, legal="numbers of seconds ≥ 0")
             if service.shape != times.shape:
                 raise bad_value(
                     "service_s", f"shape {service.shape}", f"of shape {times.shape}, one handle time per ticket"
                 )
-            service = _frozen(service[order])
-        return cls(times_s=_frozen(times[order]), service_s=service)
+            service = checks.frozen(service[order])
+        return cls(times_s=checks.frozen(times[order]), service_s=service)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,13 +127,21 @@ class Staffing:
         Interval edges in seconds.
     agents : array (n,)
         People answering, whole, ≥ 0.
+    absent : float
+        Probability that one of them does not come.
+    shift : array (n,)
+        Which shift or day an interval belongs to: who is absent is absent for all of it.
     """
 
     edges_s: FloatArray
     agents: IntArray
+    absent: float
+    shift: IntArray
 
     @classmethod
-    def steps(cls, edges_s: npt.ArrayLike, agents: npt.ArrayLike) -> Staffing:
+    def steps(
+        cls, edges_s: npt.ArrayLike, agents: npt.ArrayLike, *, absent: float = 0.0, shift: npt.ArrayLike | None = None
+    ) -> Staffing:
         """Whole numbers of agents, constant within each interval; 0 is a closed queue.
 
         Parameters
@@ -141,6 +150,11 @@ class Staffing:
             Increasing, in seconds.
         agents : array_like (n,)
             Whole, ≥ 0.
+        absent : float
+            Probability that a person of the plan does not come, in [0, 1): drawn for each head and shift, so that the
+            doubt about who is there is played and not only its mean.
+        shift : array_like (n,) of int, optional
+            Which shift or day an interval belongs to, for ``absent``; without it every 24 hours from the first edge.
 
         Raises
         ------
@@ -152,8 +166,8 @@ class Staffing:
         >>> Staffing.steps([0, 900, 1800], [0, 3]).agents
         array([0, 3])
         """
-        edges = _edges(edges_s)
-        count = _numbers("agents", agents, low=0.0, legal="whole numbers ≥ 0")
+        edges = checks.edges(edges_s)
+        count = checks.numbers("agents", agents, low=0.0, legal="whole numbers ≥ 0")
         if count.shape != (len(edges) - 1,):
             raise bad_value("agents", f"shape {count.shape}", f"one number per interval, shape ({len(edges) - 1},)")
         fractional = np.flatnonzero(count != np.floor(count))
@@ -164,154 +178,15 @@ class Staffing:
             )
         whole = count.astype(np.int64)
         whole.setflags(write=False)
-        return cls(edges_s=edges, agents=whole)
+        if isinstance(absent, bool) or not (isinstance(absent, (int, float)) and 0 <= absent < 1):
+            raise bad_value("absent", absent, "a share in [0, 1)", "write 5 % as 0.05")
+        label = np.floor((edges[:-1] - edges[0]) / _DAY_S) if shift is None else checks.numbers("shift", shift)
+        if label.shape != whole.shape:
+            raise bad_value("shift", f"shape {label.shape}", f"one label per interval, shape {whole.shape}")
+        return cls(edges_s=edges, agents=whole, absent=float(absent), shift=label.astype(np.int64))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Service:
-    """Handle time of a ticket. Build it with one of the four constructors.
-
-    Attributes
-    ----------
-    kind : {"exponential", "lognormal", "empirical", "deterministic"}
-        Shape of the distribution.
-    mean_s : array () or (n,)
-        Mean in seconds, one for all or one per interval in which a ticket arrives (the first for the backlog).
-    cv : float
-        Coefficient of variation, standard deviation ÷ mean.
-    sample_s : array (k,), optional
-        Handle times that "empirical" draws from, each as likely.
-    """
-
-    kind: Literal["exponential", "lognormal", "empirical", "deterministic"]
-    mean_s: FloatArray
-    cv: float
-    sample_s: FloatArray | None = None
-
-    @classmethod
-    def exponential(cls, mean_s: npt.ArrayLike) -> Service:
-        """Exponential with this mean in seconds, scalar or (n,) by interval of arrival."""
-        return cls(kind="exponential", mean_s=_means(mean_s), cv=1.0)
-
-    @classmethod
-    def lognormal(cls, mean_s: npt.ArrayLike, cv: float) -> Service:
-        """Lognormal with this mean in seconds, scalar or (n,) by interval of arrival, and sd ÷ mean ``cv`` ≥ 0."""
-        if isinstance(cv, bool) or not (isinstance(cv, (int, float)) and math.isfinite(cv) and cv >= 0):
-            raise bad_value("cv", cv, "a number ≥ 0", "it is standard deviation ÷ mean of the handle time")
-        return cls(kind="lognormal", mean_s=_means(mean_s), cv=float(cv))
-
-    @classmethod
-    def deterministic(cls, mean_s: npt.ArrayLike) -> Service:
-        """Always this long in seconds, scalar or (n,) by interval of arrival."""
-        return cls(kind="deterministic", mean_s=_means(mean_s), cv=0.0)
-
-    @classmethod
-    def empirical(cls, sample_s: npt.ArrayLike) -> Service:
-        """Drawn with replacement from measured handle times in seconds.
-
-        Examples
-        --------
-        >>> float(Service.empirical([60, 120, 300]).mean_s)
-        160.0
-        """
-        sample = _numbers("sample_s", sample_s, low=0.0, legal="numbers of seconds ≥ 0")
-        if sample.ndim != 1 or len(sample) == 0 or not sample.any():
-            raise bad_value("sample_s", f"shape {sample.shape}", "at least one measured handle time above 0 s")
-        mean = np.asarray(sample.mean())
-        return cls(kind="empirical", mean_s=mean, cv=float(sample.std() / sample.mean()), sample_s=sample)
-
-    def draw(self, random: np.random.Generator, interval: IntArray) -> FloatArray:
-        """Handle times in seconds of tickets that arrive in these intervals.
-
-        A standard draw is scaled by the mean, so the same stream gives the same quantiles whatever the mean.
-        """
-        count = len(interval)
-        if self.sample_s is not None:
-            return self.sample_s[random.integers(len(self.sample_s), size=count)]
-        mean = self.mean_s if self.mean_s.ndim == 0 else self.mean_s[interval]
-        if self.kind == "exponential":
-            return random.standard_exponential(count) * mean
-        if self.kind == "lognormal":
-            variance = math.log1p(self.cv**2)
-            return np.exp(math.sqrt(variance) * random.standard_normal(count) - variance / 2) * mean
-        return np.ones(count) * mean
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a customer waits before giving up. Build it with :meth:`exponential`.
-
-    Attributes
-    ----------
-    mean_s : float
-        Mean in seconds, > 0.
-    """
-
-    mean_s: float
-
-    @classmethod
-    def exponential(cls, mean_s: float) -> Patience:
-        """Exponential with this mean in seconds.
-
-        It has no memory: a ticket of the opening backlog, however old, has the same patience left.
-        """
-        return cls(mean_s=float(_means(mean_s, "patience mean_s", scalar=True)))
-
-    def draw(self, random: np.random.Generator, count: int) -> FloatArray:
-        """Patience in seconds of ``count`` customers."""
-        return random.standard_exponential(count) * self.mean_s
-
-
-def _frozen(values: FloatArray) -> FloatArray:
-    values.setflags(write=False)
-    return values
-
-
-def _numbers(
-    parameter: str, values: npt.ArrayLike, *, low: float = -math.inf, legal: str = "finite numbers"
-) -> FloatArray:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise bad_value(parameter, values, legal) from None
-    wrong = ~np.isfinite(array) | (array < low)
-    if wrong.any():
-        place = np.unravel_index(int(np.argmax(wrong)), array.shape)
-        where = f"at {', '.join(str(int(i)) for i in place)}" if array.ndim else "in its place"
-        raise bad_value(parameter, float(array[place]), legal, f"mend the value {where}, {int(wrong.sum())} in all")
-    return _frozen(array)
-
-
-def _edges(edges_s: npt.ArrayLike) -> FloatArray:
-    edges = _numbers("edges_s", edges_s)
-    if edges.ndim != 1 or len(edges) < 2:
-        raise bad_value("edges_s", f"shape {edges.shape}", "at least two edges, shape (n + 1,)")
-    steps = np.diff(edges)
-    if (steps <= 0).any():
-        i = int(np.argmax(steps <= 0))
-        raise bad_value("edges_s", (float(edges[i]), float(edges[i + 1])), "increasing", "sort them and drop doubles")
-    return edges
-
-
-def _paths(parameter: str, values: npt.ArrayLike, n: int) -> FloatArray:
-    array = _numbers(parameter, values, low=0.0, legal="numbers ≥ 0")
-    shaped = array.reshape(1, -1) if array.ndim == 1 else array
-    if shaped.ndim != 2 or shaped.shape[1] != n or len(shaped) == 0:
-        raise bad_value(
-            parameter, f"shape {array.shape}", f"of shape ({n},) or (paths, {n})", "give one number per interval"
-        )
-    return shaped
-
-
-def _means(mean_s: npt.ArrayLike, parameter: str = "mean_s", *, scalar: bool = False) -> FloatArray:
-    legal = "a number of seconds > 0" if scalar else "a number of seconds > 0, or one per interval"
-    mean = _numbers(parameter, mean_s, low=math.ulp(0.0), legal=legal)
-    if mean.ndim > (0 if scalar else 1):
-        raise bad_value(parameter, f"shape {mean.shape}", legal)
-    return mean
-
-
-def require_same_grid(staffing: Staffing, arrivals: Arrivals, service: Service | None) -> None:
+def require_same_grid(staffing: Staffing, arrivals: Arrivals, services: Sequence[Service]) -> None:
     """Check that the plan covers the demand and that both lie on one grid.
 
     Raises
@@ -339,10 +214,11 @@ def require_same_grid(staffing: Staffing, arrivals: Arrivals, service: Service |
             f"`staffing` and `arrivals` must have the same grid: `staffing` has {ours}, `arrivals` has {theirs}; "
             "repeat or sum the coarser one on the finer one's edges"
         )
-    if service is not None and service.mean_s.ndim == 1 and len(service.mean_s) != len(plan) - 1:
-        raise bad_value(
-            "service mean_s", f"{len(service.mean_s)} means", f"one number or {len(plan) - 1}, one per interval"
-        )
+    for service in services:
+        if service.mean_s.ndim == 1 and len(service.mean_s) != len(plan) - 1:
+            raise bad_value(
+                "service mean_s", f"{len(service.mean_s)} means", f"one number or {len(plan) - 1}, one per interval"
+            )
 
 
 def _describe(edges: FloatArray) -> str:

@@ -1,184 +1,273 @@
-"""The event loop over the tickets of one replication.
+"""The event loop over the tickets of one replication: a plain function over arrays, compiled where numba is installed.
 
 Semantics
 ---------
 1. The play runs from the first edge to the last. A ticket that has not begun by then stays unanswered (censored); one
    that has begun counts as answered although its handling may end later.
 2. A free agent takes at once the waiting ticket of the most urgent class, and within the class the one that came
-   first. A ticket in hand is never interrupted for a more urgent one (non-preemptive).
+   first. A ticket in hand is never interrupted for a more urgent one (non-preemptive). With *ageing*, a ticket counts
+   one class more urgent for every ``ageing_s`` that it has waited, and fractions count too. A class is taken only while
+   its queue is open.
 3. At one instant things happen in this order: tickets in hand end, the staff changes, tickets arrive, free agents take
    tickets. An agent whose ticket ends exactly at the end of the shift takes no other.
 4. A customer whose patience ends while waiting leaves; one whose turn comes at that very instant is served. Patience
    runs through closed hours. Nobody leaves once their ticket has begun.
 5. Staff rise: leavers still at a ticket (6) are asked to stay first, then others come. The plan counts heads, not
    names: otherwise a plan that flutters 5, 4, 5 would have 5 agents and, for a while, a sixth.
-6. Staff drop from a to b: idle agents leave first. If more than b are busy, the excess are *leavers*, who finish their
-   ticket and go. Which of the busy ones they are is what the rule decides:
+6. Staff drop from a to b: idle agents leave first. If more than b are busy, the rule says what the excess do:
 
-   - ``finish``: those whose shift ends, drawn at random since a shift's end knows nothing of tickets. The b who stay
-     go on taking tickets while the leavers finish theirs, so up to a tickets are in hand until the leavers are done.
-   - ``finish_count``: whoever finishes first. Nothing begins while as many or more tickets are in hand as the staff
-     counts, so the number in hand falls to b as fast as it can.
+   - ``finish``: *leavers* are those whose shift ends, drawn at random since a shift's end knows nothing of tickets.
+     They finish their ticket and go. The b who stay go on taking tickets while the leavers finish theirs, so up to a
+     tickets are in hand until the leavers are done.
+   - ``finish_count``: the leavers are whoever finishes first. Nothing begins while as many or more tickets are in hand
+     as the staff counts, so the number in hand falls to b as fast as it can.
+   - ``preempt``: drawn at random they go at once. Their tickets return to the head of their class, the one begun first
+     in front, and the next free agent does what is left of them. Their customers have had their first reply and stay.
+   - ``handover``: as ``preempt``, and who takes the ticket over needs ``handover_s`` to read it first.
 
-   After a drop to 0, or when nobody waits or comes before the leavers are done, the two are the same. Otherwise
+   After a drop to 0, or when nobody waits or comes before the leavers are done, the first two are the same. Otherwise
    ``finish_count`` has the longer waits and the less overtime.
 7. The time that leavers spend on their ticket after the drop is overtime. It is no staffed time, and is kept apart
    from utilization.
 8. The queue is carried through hours with 0 agents as through any other.
+9. *Redial*: of those who give up, a share calls again after an exponential delay, with the same matter (class and
+   handle time) and new patience. *Reopening*: of tickets handled, a share comes back after an exponential delay as a
+   new ticket of the class with a handle time of its own. *Repeats*: of customers who still wait after a certain time a
+   share sends another message, a ticket of its own; once per ticket. All may do so again. Each decision and time
+   belongs to the ticket (:mod:`staffcast.simulation.chance`), so another plan changes nobody else's.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Sequence
-from heapq import heapify, heappop, heappush, heapreplace
+from typing import Any
+
+from staffcast.simulation import heap
+from staffcast.simulation.compiled import compiled
+from staffcast.simulation.lines import (
+    ALL,
+    GIVES_UP,
+    LATE,
+    PREEMPT,
+    QUEUED,
+    REDIALLED,
+    REOPENED,
+    REPEATED,
+    SOON,
+    again,
+    asks_again,
+    await_turn,
+    begin_one,
+    calls_again_at,
+    drop,
+    join,
+    leavers_done,
+    rise,
+    take,
+)
 
 __all__ = ["DROP_RULES", "play"]
 
-DROP_RULES = ("finish", "finish_count")
+DROP_RULES = ("finish", "finish_count", "preempt", "handover")
 
 
+@compiled
 def play(
-    arrival_s: Sequence[float],
-    service_s: Sequence[float],
-    leave_s: Sequence[float] | None,
-    priority: Sequence[int],
-    edges_s: Sequence[float],
-    agents: Sequence[int],
-    on_staff_drop: str,
-    pick: Callable[[int, int], Sequence[int]],
-) -> tuple[list[float], list[float], list[float]]:
+    known: int,
+    arrival: Any,
+    service: Any,
+    rest: Any,
+    leave: Any,
+    kind: Any,
+    bits: Any,
+    edges: Any,
+    agents: Any,
+    opened: Any,
+    rule: int,
+    handover_s: float,
+    ageing_s: float,
+    leaver_bits: Any,
+    returns: Any,
+    service_law: Any,
+    patience_law: Any,
+    sample: Any,
+    begin: Any,
+    end: Any,
+    origin: Any,
+    after: Any,
+    heads: Any,
+    tails: Any,
+    spells: Any,
+    marks: Any,
+) -> bool:
     """Play one replication.
 
     Parameters
     ----------
-    arrival_s, service_s : sequence (tickets,)
-        Seconds, in the order of arrival; at one instant the more urgent first.
-    leave_s : sequence (tickets,) or None
-        When a ticket still waiting gives up.
-    priority : sequence (tickets,)
-        Class, 0 the most urgent.
-    edges_s : sequence (n + 1,)
-        Interval edges in seconds.
-    agents : sequence (n,)
-        Staff per interval.
-    on_staff_drop : {"finish", "finish_count"}
-        Semantics 6.
-    pick : callable
-        ``pick(n, k)`` gives k different numbers below n, all such sets equally likely; who leaves and who stays on.
+    known : int
+        Tickets that come from outside; the arrays have room behind them for those that these bring about.
+    arrival, service, leave : (tickets,)
+        Seconds, in the order of arrival; ``leave`` is when a ticket still waiting gives up, infinity for never. It is
+        changed: minus infinity where somebody left who may call again.
+    rest : (tickets,)
+        What is left of the handling, at first ``service``; the same array where nothing is ever interrupted.
+    kind : (tickets,) of int
+        Class, 0 the most urgent; at one instant the more urgent stands first.
+    bits : (tickets,) of uint64
+        Random bits of each ticket; read only where ``returns`` has a share above 0.
+    edges, agents : (n + 1,), (n,)
+        Interval edges in seconds, staff per interval.
+    opened : (classes, n) of bool
+        Whether a class is taken in an interval.
+    rule : int
+        Place in ``DROP_RULES``.
+    handover_s, ageing_s : float
+        Semantics 6, 0 for none; semantics 2, infinity for none.
+    leaver_bits : uint64
+        Decides who leaves.
+    returns : (8,)
+        Redial share and mean delay; reopening share, mean delay, handle time ÷ usual; repeat share, after how long,
+        handle time ÷ usual.
+    service_law, patience_law
+        Of tickets brought about: kinds (−1 for nobody leaves), means (n or 1), shapes, firsts, counts of each class,
+        as :func:`staffcast.simulation.chance.draw` has them.
+    sample : (values,)
+        What empirical laws draw from.
+    begin, end : (tickets,)
+        NaN; filled in: when each ticket was taken, and handled or, where somebody may call again, given up.
+    origin, after : (tickets,) of int
+        Filled in: what each ticket came of; room for the lines.
+    heads, tails : (classes,) of int
+        −1; room for both ends of the lines.
+    spells : (4, drops)
+        Filled in: from and to of overtime, from and to of breaks in the handling.
+    marks : (8,) of int
+        0; filled in: see :mod:`staffcast.simulation.lines`.
 
     Returns
     -------
-    begin_s : list (tickets,)
-        When each ticket was taken; NaN if never.
-    overtime_from_s, overtime_to_s : list
-        When a leaver's overtime begins and ends; unpaired, of equal length.
+    bool
+        Whether the room was large enough; else nothing counts.
 
     Notes
     -----
-    Lists of Python floats, not arrays: reading an element of an array costs three times as much.
+    Arrays where it is compiled, lists where it is not: reading an element of an array costs Python three times as much.
     """
-    count = len(arrival_s)
-    begin = [math.nan] * count
-    arrival = [*arrival_s, math.inf]
-    leave = [math.inf] * count if leave_s is None else leave_s
-    queues: list[deque[int]] = [deque() for _ in range(max(priority, default=0) + 1)]
-    single = queues[0] if len(queues) == 1 else None
-    first_done_leaves = on_staff_drop == "finish_count"
-    ends: list[float] = []  # heap: when those who stay finish the ticket in hand
-    leavers: list[float] = []  # when the leavers finish theirs
-    overtime_from: list[float] = []
-    overtime_to: list[float] = []
-    i = 0  # the next ticket to arrive
-    for step, staff in enumerate(agents):
-        edge, close = edges_s[step], edges_s[step + 1]
-        while ends and ends[0] <= edge:
-            heappop(ends)
-        if leavers:
-            overtime_to += [end for end in leavers if end <= edge]
-            leavers = [end for end in leavers if end > edge]
-        if len(ends) > staff:
-            gone = _take(ends, len(ends) - staff, first_done_leaves, pick)
-            leavers += gone
-            overtime_from += [edge] * len(gone)
-        elif leavers and staff > agents[step - 1]:
-            leavers.sort(reverse=True)
-            back = min(len(leavers), staff - agents[step - 1])
-            # By count, those who would be done last stay on, as the excess is made of the first to finish.
-            staying = set(range(back) if first_done_leaves else pick(len(leavers), back))
-            for place in staying:
-                heappush(ends, leavers[place])
-            overtime_to += [edge] * back
-            leavers = [end for place, end in enumerate(leavers) if place not in staying]
-        while arrival[i] <= edge:
-            queues[priority[i]].append(i)
+    room = len(arrival)
+    marks[ALL] = known
+    most = 1
+    for staff in agents:
+        most = max(most, staff)
+    eager = returns[0] > 0 or returns[2] > 0 or returns[5] > 0
+    plain = not eager and rule < PREEMPT
+    hands_s, hands = heap.new(2 * most + 1)
+    late_s, late = heap.new(len(spells[0]) + 1)
+    soon_s, soon = heap.new(4 * room + len(spells[0]) + 1 if eager else 1)
+    i, before, held = 0, 0, 0
+    coming = arrival[0] if known else math.inf
+    for step in range(len(agents)):
+        staff, edge, close = agents[step], edges[step], edges[step + 1]
+        while heap.top(hands_s, held) <= edge:
+            heap.pop(hands_s, hands, held)
+            held -= 1
+        leavers_done(edge, late_s, late, spells, marks)
+        if held > staff:
+            drop(
+                rule, staff, step, edge, hands_s, hands, held, late_s, late, heads, tails, after, kind, rest, begin,
+                end, leave, leaver_bits, handover_s, spells, marks,
+            )  # fmt: skip
+            held = staff
+        elif staff > before and marks[LATE] > 0:
+            held = rise(
+                staff - before, rule, edge, step, leaver_bits, hands_s, hands, held, late_s, late, spells, marks
+            )
+        before = staff
+        while coming <= edge:
+            join(i, kind[i], heads, tails, after, marks)
+            if eager:
+                await_turn(i, edge, leave, returns, soon_s, soon, marks)
             i += 1
-        free = staff - len(ends)
-        while free:
-            ticket = _next(queues, leave, edge)
+            coming = arrival[i] if i < known else math.inf
+        while held < staff and marks[QUEUED] > 0:
+            ticket = take(heads, after, leave, arrival, opened, step, edge, ageing_s, marks)
             if ticket < 0:
                 break
-            begin[ticket] = edge
-            heappush(ends, edge + service_s[ticket])
-            free -= 1
-        coming = arrival[i]
-        end = ends[0] if ends else math.inf
+            done = begin_one(ticket, edge, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
+            heap.push(hands_s, hands, held, done, ticket)
+            held += 1
+        done = heap.top(hands_s, held)
+        event = heap.top(soon_s, marks[SOON])
         while True:
-            if coming <= end:
+            if coming <= done and coming <= event:
                 if coming >= close:
                     break
-                if free:
-                    free -= 1
-                    begin[i] = coming
-                    heappush(ends, coming + service_s[i])
-                    end = ends[0]
-                elif single is not None:
-                    single.append(i)
-                else:
-                    queues[priority[i]].append(i)
+                now, ticket = coming, i
                 i += 1
-                coming = arrival[i]
-                continue
-            if end >= close:
-                break
-            ticket = -1
-            for queue in queues:
-                while queue:
-                    ticket = queue.popleft()
-                    if leave[ticket] >= end:
-                        break
-                    ticket = -1  # gave up before its turn
-                if ticket >= 0:
+                coming = arrival[i] if i < known else math.inf
+            elif event < done:
+                if event >= close:
                     break
-            if ticket >= 0:
-                begin[ticket] = end
-                heapreplace(ends, end + service_s[ticket])
+                now, which = event, heap.top_ticket(soon_s, soon)
+                parent, what = which >> 2, which & 3
+                heap.pop(soon_s, soon, marks[SOON])
+                marks[SOON] -= 1
+                event = heap.top(soon_s, marks[SOON])
+                waits = begin[parent] != begin[parent]
+                if what == GIVES_UP:
+                    if waits:
+                        end[parent] = now
+                        leave[parent] = -math.inf
+                        back = calls_again_at(parent, now, bits, returns, sample)
+                        if back < math.inf:
+                            heap.push(soon_s, soon, marks[SOON], back, 4 * parent + REDIALLED)
+                            marks[SOON] += 1
+                            event = heap.top(soon_s, marks[SOON])
+                    continue
+                if what == REOPENED and leave[parent] != now:
+                    continue  # it was interrupted, and ended later than it had been expected to
+                if what == REPEATED and not (waits and leave[parent] >= now and asks_again(parent, bits, returns)):
+                    continue
+                if marks[ALL] >= room:
+                    return False
+                ticket = again(
+                    parent, what, now, step, arrival, service, rest, leave, kind, bits, returns, service_law,
+                    patience_law, sample, origin, marks,
+                )  # fmt: skip
             else:
-                heappop(ends)
-                free += 1
-            end = ends[0] if ends else math.inf
-    overtime_to += leavers
-    return begin, overtime_from, overtime_to
-
-
-def _next(queues: Sequence[deque[int]], leave: Sequence[float], now: float) -> int:
-    for queue in queues:
-        while queue:
-            ticket = queue.popleft()
-            if leave[ticket] >= now:
-                return ticket
-    return -1
-
-
-def _take(
-    ends: list[float], excess: int, first_done_leaves: bool, pick: Callable[[int, int], Sequence[int]]
-) -> list[float]:
-    # Takes busy agents out of the heap; a uniform choice of places is one of agents, whatever the heap's order.
-    if first_done_leaves:
-        return [heappop(ends) for _ in range(excess)]
-    places = set(pick(len(ends), excess))
-    gone = [end for place, end in enumerate(ends) if place in places]
-    ends[:] = [end for place, end in enumerate(ends) if place not in places]
-    heapify(ends)
-    return gone
+                if done >= close:
+                    break
+                ticket = -1
+                if marks[QUEUED] > 0:
+                    ticket = take(heads, after, leave, arrival, opened, step, done, ageing_s, marks)
+                if ticket < 0:
+                    heap.pop(hands_s, hands, held)
+                    held -= 1
+                elif plain:
+                    begin[ticket] = done
+                    end[ticket] = done + service[ticket]
+                    heap.replace(hands_s, hands, held, end[ticket], ticket)
+                else:
+                    now = done
+                    done = begin_one(ticket, now, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
+                    heap.replace(hands_s, hands, held, done, ticket)
+                    event = heap.top(soon_s, marks[SOON])
+                done = heap.top(hands_s, held)
+                continue
+            if held < staff and opened[kind[ticket]][step]:
+                if plain:
+                    begin[ticket] = now
+                    done = now + service[ticket]
+                    end[ticket] = done
+                else:
+                    done = begin_one(ticket, now, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
+                heap.push(hands_s, hands, held, done, ticket)
+                held += 1
+                done = heap.top(hands_s, held)
+            else:
+                join(ticket, kind[ticket], heads, tails, after, marks)
+                if eager:
+                    await_turn(ticket, now, leave, returns, soon_s, soon, marks)
+            if eager:
+                event = heap.top(soon_s, marks[SOON])
+    leavers_done(math.inf, late_s, late, spells, marks)
+    return True

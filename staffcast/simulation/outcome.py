@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
 from staffcast.contracts import bad_value
-from staffcast.simulation.inputs import FloatArray, IntArray
-from staffcast.simulation.measure import TICKET_STATS, TIME_STATS, Chunk, play_replication, wait_quantiles
+from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.measure import Chunk, wait_quantiles
+from staffcast.simulation.replication import play_replication
 from staffcast.simulation.sampling import Case
+from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
 
-__all__ = ["Outcome", "Summary", "collect"]
+__all__ = ["Outcome", "Summary", "collect", "quantile_interval"]
+
+_BROUGHT = ("redialled", "reopened", "repeated")
+_QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +42,8 @@ class Summary:
         Mean first response time; the unanswered count with their time so far, the abandoned not.
     frt_p50_s, frt_p90_s, frt_p95_s, frt_p99_s : float
         Quantiles of first response time pooled over all tickets, to 0.1 % of the wait; the same tickets as the mean.
+    frt_p95_s_low, frt_p95_s_high : float
+        95 % interval of the pooled 95th percentile; its unit is the replication.
     service_level, service_level_low, service_level_high : float
         Share of the decided tickets answered within the target's time, with its 95 % interval, whose unit is the
         replication. NaN without a target, the interval NaN with one replication.
@@ -53,6 +61,12 @@ class Summary:
         Tickets waiting at the end, mean and quantiles over replications.
     met_share : float
         Share of the replications in which the target was met over all tickets; NaN without a target.
+    expired : float
+        Tickets whose wait outlasted the window; 0 without one.
+    bot_closed : float
+        Conversations closed by the bot, not among the tickets offered.
+    redialled, reopened, repeated : float
+        Tickets offered that others brought about.
     """
 
     replications: int
@@ -69,6 +83,8 @@ class Summary:
     frt_p50_s: float
     frt_p90_s: float
     frt_p95_s: float
+    frt_p95_s_low: float
+    frt_p95_s_high: float
     frt_p99_s: float
     service_level: float
     service_level_low: float
@@ -85,6 +101,11 @@ class Summary:
     backlog_end_p05: float
     backlog_end_p95: float
     met_share: float
+    expired: float
+    bot_closed: float
+    redialled: float
+    reopened: float
+    repeated: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,10 +149,12 @@ class Outcome:
         Returns
         -------
         DataFrame
-            The backlog first, then in the order of arrival: ``arrival_s`` (before the first edge for the backlog),
+            The backlog first, then in the order of arrival, last what these brought about: ``arrival_s`` (before the
+            first edge for the backlog),
             ``class``, ``wait_s`` (until taken, given up, or the end), ``start_s`` (NaN unless answered),
             ``service_s`` (what its handling takes or would have taken), ``end_s`` (handled or given up; NaN while
-            unanswered; may lie after the last edge), ``outcome`` (answered, abandoned, unanswered).
+            unanswered; may lie after the last edge), ``outcome`` (answered, abandoned, unanswered), ``origin`` (first,
+            redialled, reopened, repeated).
 
         Raises
         ------
@@ -146,33 +169,37 @@ class Outcome:
         ):
             raise bad_value("replication", replication, f"a whole number from 0 to {last}")
         played = play_replication(self.case, int(replication))
-        sample = played.sample
-        end = np.where(played.answered, played.begin_s + sample.service_s, np.nan)
+        end = np.where(played.answered & np.isfinite(played.end_s), played.end_s, np.nan)
         end = np.where(played.abandoned, played.left_queue_s, end)
         outcome = np.where(played.answered, "answered", np.where(played.abandoned, "abandoned", "unanswered"))
         return pd.DataFrame(
             {
-                "arrival_s": sample.arrival_s,
-                "class": sample.priority,
-                "wait_s": played.left_queue_s - sample.arrival_s,
+                "arrival_s": played.arrival_s,
+                "class": played.kind,
+                "wait_s": played.left_queue_s - played.arrival_s,
                 "start_s": played.begin_s,
-                "service_s": sample.service_s,
+                "service_s": played.service_s,
                 "end_s": end,
                 "outcome": pd.Categorical(outcome, categories=["answered", "abandoned", "unanswered"]),
+                "origin": pd.Categorical(
+                    np.array(("first", *_BROUGHT))[played.origin], categories=["first", *_BROUGHT]
+                ),
             }
         )
 
 
 def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     """Put the chunks together, in the order of their replications."""
-    intervals = np.concatenate([chunk.by_interval for chunk in chunks])
-    classes = np.concatenate([chunk.by_class for chunk in chunks])
-    waits_by_interval, waits = chunks[0].waits_by_interval.astype(np.int64), chunks[0].waits.copy()
+    intervals = np.concatenate([chunk.sums.by_interval for chunk in chunks])
+    classes = np.concatenate([chunk.sums.by_class for chunk in chunks])
+    coarse = np.concatenate([chunk.sums.coarse for chunk in chunks])
+    waits_by_interval, waits = chunks[0].sums.waits_by_interval.astype(np.int64), chunks[0].sums.waits.copy()
     for chunk in chunks[1:]:
-        waits_by_interval += chunk.waits_by_interval
-        waits += chunk.waits
-    met = np.concatenate([chunk.met for chunk in chunks])
-    work = np.concatenate([chunk.work_s for chunk in chunks])
+        waits_by_interval += chunk.sums.waits_by_interval
+        waits += chunk.sums.waits
+    met, work, staffed, brought = (
+        np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("met", "work_s", "staffed_s", "brought")
+    )
     split = len(TICKET_STATS)
     tickets = dict(zip(TICKET_STATS, np.moveaxis(intervals[:, :split], 1, 0), strict=True))
     times = dict(zip(TIME_STATS, np.moveaxis(intervals[:, split:], 1, 0), strict=True))
@@ -183,9 +210,9 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     if case.target is None:
         level = np.full(len(intervals), np.nan)
     return Outcome(
-        by_interval=_by_interval(case, tickets, times, waits_by_interval),
+        by_interval=_by_interval(case, tickets, times, waits_by_interval, staffed),
         by_class=_by_class(case, classes),
-        summary=_summary(case, totals, times, waits, met, work),
+        summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought),
         service_level_by_replication=level,
         case=case,
     )
@@ -195,7 +222,7 @@ Sums = dict[str, FloatArray]
 Columns = dict[str, FloatArray | IntArray]
 
 
-def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray) -> pd.DataFrame:
+def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray, staffed: FloatArray) -> pd.DataFrame:
     width = np.diff(case.staffing.edges_s)
     columns: Columns = {"start_s": case.staffing.edges_s[:-1], "agents": case.staffing.agents}
     _put(columns, "arrivals", *_mean(tickets["offered"]))
@@ -208,7 +235,6 @@ def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray) -> pd.
     bands = np.quantile(times["queue_end"], [0.05, 0.5, 0.95], axis=0)
     columns |= dict(zip(("queue_end_p05", "queue_end_p50", "queue_end_p95"), bands, strict=True))
     _put(columns, "busy_mean", *_mean(times["busy_s"] / width))
-    staffed = np.broadcast_to(case.staffing.agents * width, times["busy_s"].shape)
     # Without staff all handling is overtime; the rest of the difference is rounding, and would give inf, not NaN.
     useful = np.where(staffed > 0, times["busy_s"] - times["overtime_s"], 0.0)
     _put(columns, "utilization", *_ratio(useful, staffed))
@@ -225,9 +251,12 @@ def _by_class(case: Case, classes: FloatArray) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _summary(case: Case, totals: Sums, times: Sums, waits: IntArray, met: FloatArray, work: FloatArray) -> Summary:
+def _summary(
+    case: Case, totals: Sums, times: Sums, waits: tuple[IntArray, IntArray], met: FloatArray, work: FloatArray,
+    staffed_s: FloatArray, brought: FloatArray,
+) -> Summary:  # fmt: skip
     count = len(met)
-    staffed = float((case.staffing.agents * np.diff(case.staffing.edges_s)).sum())
+    staffed = float(staffed_s.sum() / count)
     columns: Columns = {}
     _put_shares(columns, case, totals)
     one = {name: float(values[0]) for name, values in columns.items()}
@@ -235,8 +264,9 @@ def _summary(case: Case, totals: Sums, times: Sums, waits: IntArray, met: FloatA
     if count > 1:
         margin = float(stdtrit(count - 1, 0.975)) * one["service_level_se"]
     busy, overtime = times["busy_s"].sum(axis=1), times["overtime_s"].sum(axis=1)
-    useful, useful_se = _ratio((busy - overtime)[:, None], np.full((count, 1), staffed))
-    p50, p90, p95, p99 = wait_quantiles(waits, np.array([0.5, 0.9, 0.95, 0.99])) + case.first_reply_s
+    useful, useful_se = _ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True))
+    p50, p90, p95, p99 = wait_quantiles(waits[0], _QUANTILES) + case.first_reply_s
+    low, high = quantile_interval(*waits, 0.95)
     end = times["queue_end"][:, -1]
     known = met[~np.isnan(met)]
     return Summary(
@@ -251,6 +281,8 @@ def _summary(case: Case, totals: Sums, times: Sums, waits: IntArray, met: FloatA
         frt_p50_s=float(p50),
         frt_p90_s=float(p90),
         frt_p95_s=float(p95),
+        frt_p95_s_low=low + case.first_reply_s,
+        frt_p95_s_high=high + case.first_reply_s,
         frt_p99_s=float(p99),
         service_level=level,
         service_level_low=max(0.0, level - margin) if margin == margin else math.nan,
@@ -267,7 +299,50 @@ def _summary(case: Case, totals: Sums, times: Sums, waits: IntArray, met: FloatA
         backlog_end_p05=float(np.quantile(end, 0.05)),
         backlog_end_p95=float(np.quantile(end, 0.95)),
         met_share=float(known.mean()) if len(known) else math.nan,
+        expired=float(totals["expired"].mean()),
+        bot_closed=float(brought[:, 0].mean()),
+        **{name: float(brought[:, 2 + k].mean()) for k, name in enumerate(_BROUGHT)},
     )
+
+
+def quantile_interval(
+    waits: IntArray, by_replication: npt.NDArray[np.integer], quantile: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a quantile of the waits pooled over all tickets; the replication is its unit.
+
+    The share of tickets below the quantile is a ratio of sums over replications, with the error of such (Cochran 1977,
+    equation 2.46); the waits at that share ∓ its error bound the quantile (R. S. Woodruff, "Confidence intervals for
+    medians and other position measures", JASA 47(260), 1952, pp. 635–646, doi:10.1080/01621459.1952.10483443).
+
+    Parameters
+    ----------
+    waits : array (fine bins,)
+        All tickets.
+    by_replication : array (replications, coarse bins)
+        The same tickets.
+    quantile, confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        Seconds; NaN with one replication or no ticket.
+    """
+    count, total = len(by_replication), by_replication.sum(axis=1)
+    if count < 2 or not total.any():
+        return math.nan, math.nan
+    upto = by_replication.cumsum(axis=1)
+    # The coarse bins on either side of the quantile, and how far into the second it lies.
+    pooled = upto.sum(axis=0)
+    place = int(np.searchsorted(pooled, quantile * pooled[-1] * (1 - 1e-12)))
+    before = upto[:, place - 1] if place else np.zeros(count)
+    inside = (quantile * pooled[-1] - before.sum()) / max(pooled[place] - before.sum(), 1)
+    below = before + np.clip(inside, 0.0, 1.0) * (upto[:, place] - before)
+    _, error = (float(each[0]) for each in _ratio(below[:, None], total[:, None].astype(float)))
+    reach = float(stdtrit(count - 1, 0.5 + confidence / 2)) * error
+    ends = np.clip([quantile - reach, quantile + reach], 1e-12, 1.0)
+    low, high = wait_quantiles(waits, ends)
+    return float(low), float(high)
 
 
 def _put(columns: Columns, name: str, value: FloatArray, error: FloatArray) -> None:

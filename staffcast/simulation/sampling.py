@@ -1,21 +1,33 @@
-"""The random numbers: one stream per replication and purpose, so that a changed plan changes nobody else's draws.
+"""The random numbers: one counter-based stream per replication and purpose, so that a plan changes nobody's draws.
 
 Arrival times, handle times, classes and patience belong to the ticket, not to the agent who takes it. Two plans played
 with one seed therefore meet the very same tickets (common random numbers), and a replication is the same whichever
 process plays it, after whichever other.
+
+References
+----------
+.. [1] J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11, 2011,
+   doi:10.1145/2063384.2063405; Philox.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from staffcast.contracts import Target
-from staffcast.simulation.inputs import Arrivals, FloatArray, IntArray, Patience, Service, Staffing
+from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
+from staffcast.simulation.inputs import Arrivals, Staffing
+from staffcast.simulation.laws import Patience, Service
 
-__all__ = ["Case", "Purpose", "Sample", "draw", "stream"]
+__all__ = ["Case", "Purpose", "Sample", "agents_there", "draw", "leaver_bits", "stream", "stream_bits"]
 
 
 class Purpose(IntEnum):
@@ -31,6 +43,10 @@ class Purpose(IntEnum):
     BACKLOG_SERVICE = 6
     BACKLOG_PRIORITY = 7
     BACKLOG_PATIENCE = 8
+    BOT = 9
+    BITS = 10
+    BACKLOG_BITS = 11
+    ABSENCE = 12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,22 +55,43 @@ class Case:
 
     Attributes
     ----------
+    services : tuple of Service
+        One per class; empty where a trace has its own.
+    patiences : tuple of Patience
+        One per class; empty where nobody leaves.
     shares : tuple of float
         Share of each class; ``(1.0,)`` without priorities.
     backlog_s : array (tickets,)
         Ages at the start in seconds, oldest first.
+    opened : array (classes, n) of bool
+        Whether a class is taken in an interval.
+    ageing_s, window_s : float
+        Infinity for none.
     """
 
     arrivals: Arrivals
     staffing: Staffing
-    service: Service | None
-    patience: Patience | None
+    services: tuple[Service, ...]
+    patiences: tuple[Patience, ...]
     shares: tuple[float, ...]
     backlog_s: FloatArray
     on_staff_drop: str
     first_reply_s: float
     seed: int
     target: Target | None
+    opened: npt.NDArray[np.bool_]
+    redial: Redial | None = None
+    reopening: Reopening | None = None
+    repeats: Repeats | None = None
+    bot: Bot | None = None
+    handover_s: float = 0.0
+    ageing_s: float = math.inf
+    window_s: float = math.inf
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether tickets bring about others."""
+        return any(each is not None and each.share > 0 for each in (self.redial, self.reopening, self.repeats))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,57 +104,113 @@ class Sample:
         Seconds; the backlog arrived before the first edge.
     leave_s : array (tickets,) or None
         When a ticket still waiting gives up; None where nobody leaves.
-    priority : array (tickets,)
+    kind : array (tickets,)
         Class, 0 the most urgent.
+    bits : array (tickets,) of uint64, or None
+        Random bits of each ticket; None where no ticket brings about another.
     backlog : int
         How many of the tickets are the opening backlog.
+    bot_closed : int
+        Conversations that the bot closed; they are no tickets.
     """
 
     arrival_s: FloatArray
     service_s: FloatArray
     leave_s: FloatArray | None
-    priority: IntArray
+    kind: IntArray
+    bits: npt.NDArray[np.uint64] | None
     backlog: int
+    bot_closed: int
+
+
+@lru_cache(maxsize=64)
+def _key(seed: int) -> npt.NDArray[np.uint64]:
+    return np.asarray(np.random.SeedSequence(seed).generate_state(2, np.uint64), dtype=np.uint64)
 
 
 def stream(case: Case, replication: int, purpose: Purpose) -> np.random.Generator:
-    """Generator of one replication and purpose."""
-    return np.random.Generator(
-        np.random.PCG64(np.random.SeedSequence(case.seed, spawn_key=(replication, int(purpose))))
-    )
+    """Generator of one replication and purpose: the seed is the key, the rest the high words of the counter."""
+    return np.random.Generator(np.random.Philox(key=_key(case.seed), counter=[0, 0, int(purpose), replication]))
+
+
+def leaver_bits(case: Case, replication: int) -> np.uint64:
+    """Random bits that decide who leaves when staff drops."""
+    return np.uint64(stream(case, replication, Purpose.LEAVERS).bit_generator.random_raw())
+
+
+def agents_there(case: Case, replication: int) -> IntArray:
+    """Agents in each interval, after who is absent unplanned: heads drawn shift by shift."""
+    staffing = case.staffing
+    if not staffing.absent:
+        return staffing.agents
+    first, shift = np.unique(staffing.shift, return_inverse=True)
+    most = int(staffing.agents.max(initial=0))
+    there = stream(case, replication, Purpose.ABSENCE).random((len(first), most)) >= staffing.absent
+    heads = np.concatenate((np.zeros((len(first), 1), np.int64), there.cumsum(axis=1)), axis=1)
+    return np.asarray(heads[shift, staffing.agents], dtype=np.int64)
 
 
 def draw(case: Case, replication: int) -> Sample:
     """Draw the tickets of one replication; it does not depend on the agents."""
     edges = case.staffing.edges_s
     times = _arrival_times(case, replication)
-    interval = np.searchsorted(edges, times, side="right") - 1
+    interval = np.searchsorted(edges, times, side="right") - 1 if _varies(case) else np.zeros(len(times), np.int64)
+    kind = _classes(case.shares, stream(case, replication, Purpose.PRIORITY), len(times))
     service = case.arrivals.service_s
-    if service is None and case.service is not None:
-        service = case.service.draw(stream(case, replication, Purpose.SERVICE), interval)
-    priority = _classes(case.shares, stream(case, replication, Purpose.PRIORITY), len(times))
-    backlog = len(case.backlog_s)
-    if backlog and case.service is not None:
-        first = np.zeros(backlog, dtype=np.int64)
-        old = case.service.draw(stream(case, replication, Purpose.BACKLOG_SERVICE), first)
-        service = np.concatenate((old, service if service is not None else np.empty(0)))
-        urgent = _classes(case.shares, stream(case, replication, Purpose.BACKLOG_PRIORITY), backlog)
-        priority = np.concatenate((urgent, priority))
-    leave = None
-    if case.patience is not None:
-        leave = times + case.patience.draw(stream(case, replication, Purpose.PATIENCE), len(times))
-        if backlog:
-            left = case.patience.draw(stream(case, replication, Purpose.BACKLOG_PATIENCE), backlog)
-            leave = np.concatenate((edges[0] + left, leave))
-    times = np.concatenate((edges[0] - case.backlog_s, times)) if backlog else times
-    assert service is not None  # the door has checked that one is given where one is drawn
-    if len(case.shares) > 1 and (np.diff(times[backlog:]) == 0).any():
+    if service is None:
+        service = _by_class(case, replication, Purpose.SERVICE, kind, interval)
+    leave = None if not case.patiences else times + _patience(case, replication, Purpose.PATIENCE, kind)
+    sample = Sample(
+        arrival_s=times, service_s=service, leave_s=leave, kind=kind,
+        bits=_bits(case, replication, Purpose.BITS, len(times)), backlog=0, bot_closed=0,
+    )  # fmt: skip
+    if case.bot is not None:
+        sample = _handed_over(case, replication, case.bot, sample)
+    if len(case.shares) > 1 and (sample.arrival_s[1:] == sample.arrival_s[:-1]).any():
         # Of tickets that come at one instant, the urgent one is first: only then may the kernel start each at once.
-        order = np.lexsort((priority[backlog:], times[backlog:])) + backlog
-        order = np.concatenate((np.arange(backlog), order))
-        times, service, priority = times[order], service[order], priority[order]
-        leave = None if leave is None else leave[order]
-    return Sample(arrival_s=times, service_s=service, leave_s=leave, priority=priority, backlog=backlog)
+        sample = _picked(sample, np.lexsort((sample.kind, sample.arrival_s)))
+    return _after_backlog(case, replication, sample) if len(case.backlog_s) else sample
+
+
+def _picked(sample: Sample, which: npt.NDArray[Any]) -> Sample:
+    leave, bits = sample.leave_s, sample.bits
+    return replace(
+        sample, arrival_s=sample.arrival_s[which], service_s=sample.service_s[which], kind=sample.kind[which],
+        leave_s=None if leave is None else leave[which], bits=None if bits is None else bits[which],
+    )  # fmt: skip
+
+
+def _handed_over(case: Case, replication: int, bot: Bot, sample: Sample) -> Sample:
+    """What is left of the conversations after the bot, up to the last edge."""
+    shares = np.array(bot.shares(len(case.shares)))
+    left = stream(case, replication, Purpose.BOT).random(len(sample.kind)) >= shares[sample.kind]
+    late = sample.arrival_s + bot.handover_s >= case.staffing.edges_s[-1]
+    rest = _picked(sample, left & ~late)
+    return replace(
+        rest, arrival_s=rest.arrival_s + bot.handover_s, service_s=rest.service_s * bot.harder,
+        leave_s=None if rest.leave_s is None else rest.leave_s + bot.handover_s,
+        bot_closed=int(np.count_nonzero(~left)),
+    )  # fmt: skip
+
+
+def _after_backlog(case: Case, replication: int, sample: Sample) -> Sample:
+    backlog, start = len(case.backlog_s), case.staffing.edges_s[0]
+    kind = _classes(case.shares, stream(case, replication, Purpose.BACKLOG_PRIORITY), backlog)
+    service = _by_class(case, replication, Purpose.BACKLOG_SERVICE, kind, np.zeros(backlog, dtype=np.int64))
+    leave, bits = sample.leave_s, sample.bits
+    if leave is not None:
+        leave = np.concatenate((start + _patience(case, replication, Purpose.BACKLOG_PATIENCE, kind), leave))
+    if bits is not None:
+        bits = np.concatenate((stream_bits(case, replication, Purpose.BACKLOG_BITS, backlog), bits))
+    return replace(
+        sample, arrival_s=np.concatenate((start - case.backlog_s, sample.arrival_s)),
+        service_s=np.concatenate((service, sample.service_s)), kind=np.concatenate((kind, sample.kind)), leave_s=leave,
+        bits=bits, backlog=backlog,
+    )  # fmt: skip
+
+
+def _varies(case: Case) -> bool:
+    return any(service.mean_s.ndim for service in case.services)
 
 
 def _arrival_times(case: Case, replication: int) -> FloatArray:
@@ -129,14 +222,16 @@ def _arrival_times(case: Case, replication: int) -> FloatArray:
     width = np.diff(edges)
     random = stream(case, replication, Purpose.ARRIVAL)
     count = random.poisson(rates * width / 3600.0)
-    times = np.repeat(edges[:-1], count) + random.random(int(count.sum())) * np.repeat(width, count)
+    times = random.random(int(count.sum()))
+    times *= np.repeat(width, count)
+    times += np.repeat(edges[:-1], count)
     # start + u × width may round up to the next edge, where another rate and another staff hold.
-    times = np.minimum(times, np.repeat(np.nextafter(edges[1:], -np.inf), count))
+    np.minimum(times, np.repeat(np.nextafter(edges[1:], -np.inf), count), out=times)
     if arrivals.lumps is not None:
         expected = arrivals.lumps[replication % len(arrivals.lumps)]
         released = stream(case, replication, Purpose.LUMP).poisson(expected)
         times = np.concatenate((np.repeat(edges[:-1], released), times))
-    times.sort(kind="stable")
+    times.sort()
     return times
 
 
@@ -144,4 +239,35 @@ def _classes(shares: tuple[float, ...], random: np.random.Generator, count: int)
     if len(shares) == 1:
         return np.zeros(count, dtype=np.int64)
     borders = np.cumsum(shares)[:-1]
-    return np.searchsorted(borders, random.random(count), side="right")
+    number = random.random(count)
+    kind = np.zeros(count, dtype=np.int64)
+    for border in borders:
+        kind += number >= border
+    return kind
+
+
+def _by_class(case: Case, replication: int, purpose: Purpose, kind: IntArray, interval: IntArray) -> FloatArray:
+    """Handle times; each law draws from the same stream, so that classes may change laws without others noticing."""
+    distinct = list({id(each): each for each in case.services}.values())
+    drawn = [each.draw(stream(case, replication, purpose), interval) for each in distinct]
+    return _chosen(drawn, [next(i for i, d in enumerate(distinct) if d is each) for each in case.services], kind)
+
+
+def _patience(case: Case, replication: int, purpose: Purpose, kind: IntArray) -> FloatArray:
+    distinct = list({id(each): each for each in case.patiences}.values())
+    age = case.backlog_s if purpose is Purpose.BACKLOG_PATIENCE else 0.0
+    drawn = [each.draw(stream(case, replication, purpose), len(kind), age) for each in distinct]
+    return _chosen(drawn, [next(i for i, d in enumerate(distinct) if d is each) for each in case.patiences], kind)
+
+
+def _chosen(drawn: list[FloatArray], which: list[int], kind: IntArray) -> FloatArray:
+    return drawn[0] if len(drawn) == 1 else np.choose(np.array(which)[kind], drawn)
+
+
+def stream_bits(case: Case, replication: int, purpose: Purpose, count: int) -> npt.NDArray[np.uint64]:
+    """64 random bits for each of so many tickets."""
+    return np.asarray(stream(case, replication, purpose).bit_generator.random_raw(count), dtype=np.uint64)
+
+
+def _bits(case: Case, replication: int, purpose: Purpose, count: int) -> npt.NDArray[np.uint64] | None:
+    return stream_bits(case, replication, purpose, count) if case.comes_back else None

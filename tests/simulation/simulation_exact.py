@@ -7,6 +7,29 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.sparse import lil_matrix
 
+from staffcast.simulation import Arrivals, Staffing
+from staffcast.simulation.replication import play_sample
+from staffcast.simulation.sampling import Case, Sample
+
+
+def play_by_hand(arrival, service, leave, kind, edges, agents, rule):
+    """Given tickets played: when each begins, and from and to of the overtime."""
+    plan = Staffing.steps(edges, agents)
+    classes = max(kind, default=0) + 1
+    case = Case(
+        arrivals=Arrivals.trace([]), staffing=plan, services=(), patiences=(), shares=(1 / classes,) * classes,
+        backlog_s=np.empty(0), on_staff_drop=rule, first_reply_s=0.0, seed=0, target=None,
+        opened=np.ones((classes, len(agents)), dtype=bool),
+    )  # fmt: skip
+    numbers = {"arrival_s": arrival, "service_s": service} | ({} if leave is None else {"leave_s": leave})
+    sample = {name: np.array(values, dtype=float) for name, values in numbers.items()}
+    played = play_sample(
+        case,
+        Sample(kind=np.array(kind, dtype=np.int64), bits=None, backlog=0, bot_closed=0, **{"leave_s": None} | sample),
+        plan.agents, np.uint64(5),
+    )  # fmt: skip
+    return played.begin_s, played.overtime_from_s, played.overtime_to_s
+
 
 @dataclass
 class Scores:

@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation_exact import by_the_second
+from simulation_exact import by_the_second, play_by_hand
 
 from staffcast.contracts import Target
 from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
-from staffcast.simulation.kernel import play
 
 EDGES = [0.0, 900.0, 1800.0, 2700.0, 3600.0]
 RATES = [60.0, 90.0, 30.0, 60.0]
@@ -20,10 +19,6 @@ def run(agents=(3, 6, 2, 4), **options):
     return simulate(
         Arrivals.piecewise(EDGES, RATES), Staffing.steps(EDGES, agents), Service.lognormal(240.0, 1.0), **options
     )
-
-
-def first(_, k):
-    return list(range(k))
 
 
 @st.composite
@@ -45,7 +40,7 @@ def whole_second_tickets(draw, *, classes=3):
 def test_by_count_as_the_dumb_simulator(tickets, agents):
     """finish_count with classes, patience and ties begins each ticket when a look at every second says."""
     edges = list(range(0, 90, 10))
-    begin, since, until = play(*tickets, edges, agents, "finish_count", first)
+    begin, since, until = play_by_hand(*tickets, edges, agents, "finish_count")
     expected, over = by_the_second(*tickets, edges, agents, "finish_count")
     np.testing.assert_array_equal(begin, expected)
     assert sum(min(t, 80) for t in until) - sum(since) == over
@@ -57,7 +52,7 @@ def test_finish_as_the_dumb_simulator(tickets, crew, present):
     """With a crew that is there or not, finish begins each ticket when a look at every second says."""
     edges = list(range(0, 90, 10))
     agents = [crew * there for there in present]
-    begin, since, until = play(*tickets, edges, agents, "finish", first)
+    begin, since, until = play_by_hand(*tickets, edges, agents, "finish")
     expected, over = by_the_second(*tickets, edges, agents, "finish")
     np.testing.assert_array_equal(begin, expected)
     assert sum(min(t, 80) for t in until) - sum(since) == over
@@ -71,8 +66,7 @@ def test_one_more_agent_never_hurts(tickets, agents):
     edges = list(range(0, 90, 10))
     for rule, plan in (("finish_count", agents), ("finish", sorted(agents))):
         fewer, more = (
-            np.array(play(arrival, service, None, priority, edges, [a + k for a in plan], rule, first)[0])
-            for k in (0, 1)
+            play_by_hand(arrival, service, None, priority, edges, [a + k for a in plan], rule)[0] for k in (0, 1)
         )
         assert (np.nan_to_num(more, nan=1e9) <= np.nan_to_num(fewer, nan=1e9)).all()
 

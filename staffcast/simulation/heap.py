@@ -1,0 +1,126 @@
+"""A heap of (time, ticket): over arrays where it is compiled, the standard library's where it is not.
+
+It lies in two sequences, and who uses it keeps the count: a heap as one object would cost more than the work on it. The
+earliest time is on top. Which of equal times comes first is not said.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+import numpy as np
+
+from staffcast.simulation.compiled import COMPILED, compiled
+
+__all__ = ["keep", "new", "pop", "push", "replace", "ticket_at", "time_at", "top", "top_ticket"]
+
+if COMPILED:
+
+    @compiled
+    def new(capacity: int) -> Any:
+        """Two sequences for at most so many."""
+        return np.empty(capacity), np.empty(capacity, np.int64)
+
+    @compiled
+    def top(times: Any, count: int) -> float:
+        """The earliest time; infinity if it is empty."""
+        return times[0] if count > 0 else np.inf
+
+    @compiled
+    def top_ticket(times: Any, tickets: Any) -> int:
+        """Whose the earliest time is."""
+        return tickets[0]  # type: ignore[no-any-return]
+
+    @compiled
+    def time_at(times: Any, tickets: Any, place: int) -> float:
+        """The time at a place 0 … count − 1, in no order."""
+        return times[place]  # type: ignore[no-any-return]
+
+    @compiled
+    def ticket_at(times: Any, tickets: Any, place: int) -> int:
+        """The ticket there."""
+        return tickets[place]  # type: ignore[no-any-return]
+
+    @compiled
+    def push(times: Any, tickets: Any, count: int, time: float, ticket: int) -> None:
+        """Put one in; ``count`` are there before."""
+        place = count
+        while place > 0:
+            above = (place - 1) >> 1
+            if times[above] <= time:
+                break
+            times[place], tickets[place] = times[above], tickets[above]
+            place = above
+        times[place], tickets[place] = time, ticket
+
+    @compiled
+    def replace(times: Any, tickets: Any, count: int, time: float, ticket: int) -> None:
+        """Take the earliest out and put one in; ``count`` are there before and after."""
+        place, below = 0, 1
+        # Down to a leaf along the earlier children, then up: what comes in mostly belongs near the leaves, and a choice
+        # without a branch does not stall.
+        while below + 1 < count:
+            below += times[below + 1] < times[below]
+            times[place], tickets[place] = times[below], tickets[below]
+            place, below = below, 2 * below + 1
+        if below < count:
+            times[place], tickets[place] = times[below], tickets[below]
+            place = below
+        push(times, tickets, place, time, ticket)
+
+    @compiled
+    def pop(times: Any, tickets: Any, count: int) -> None:
+        """Take the earliest out; ``count`` are there before."""
+        if count > 1:
+            replace(times, tickets, count - 1, times[count - 1], tickets[count - 1])
+
+    @compiled
+    def keep(times: Any, tickets: Any, kept: Any) -> int:
+        """Keep those at the places where ``kept`` is true; how many they are."""
+        count = 0
+        for place in range(len(kept)):
+            if kept[place]:
+                push(times, tickets, count, times[place], tickets[place])
+                count += 1
+        return count
+
+else:
+
+    def new(capacity: int) -> Any:
+        """Two sequences; here the first one holds all."""
+        return [], []
+
+    def top(times: Any, count: int) -> float:
+        """The earliest time; infinity if it is empty."""
+        return times[0][0] if count else np.inf
+
+    def top_ticket(times: Any, tickets: Any) -> int:
+        """Whose the earliest time is."""
+        return times[0][1]  # type: ignore[no-any-return]
+
+    def time_at(times: Any, tickets: Any, place: int) -> float:
+        """The time at a place 0 … count − 1, in no order."""
+        return times[place][0]  # type: ignore[no-any-return]
+
+    def ticket_at(times: Any, tickets: Any, place: int) -> int:
+        """The ticket there."""
+        return times[place][1]  # type: ignore[no-any-return]
+
+    def push(times: Any, tickets: Any, count: int, time: float, ticket: int) -> None:
+        """Put one in."""
+        heapq.heappush(times, (time, ticket))
+
+    def replace(times: Any, tickets: Any, count: int, time: float, ticket: int) -> None:
+        """Take the earliest out and put one in."""
+        heapq.heapreplace(times, (time, ticket))
+
+    def pop(times: Any, tickets: Any, count: int) -> None:
+        """Take the earliest out."""
+        heapq.heappop(times)
+
+    def keep(times: Any, tickets: Any, kept: Any) -> int:
+        """Keep those at the places where ``kept`` is true; how many they are."""
+        times[:] = [entry for place, entry in enumerate(times) if kept[place]]
+        heapq.heapify(times)
+        return len(times)

@@ -1,0 +1,188 @@
+"""One replication: its tickets drawn, handed to the event loop, and what became of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.compiled import COMPILED
+from staffcast.simulation.kernel import DROP_RULES, play
+from staffcast.simulation.lines import ALL, PREEMPT, SPELLS
+from staffcast.simulation.sampling import Case, Sample, agents_there, draw, leaver_bits
+
+__all__ = ["Played", "play_replication", "play_sample"]
+
+_NOBODY_LEAVES = -1
+_MORE = 0.5  # room for tickets that others bring about, at first; doubled until it is enough
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Played:
+    """Tickets of one replication with what became of them; arrays (tickets,) in seconds.
+
+    The backlog first, then what came from outside in the order of arrival, then what these brought about, in the order
+    in which it came.
+    """
+
+    arrival_s: FloatArray
+    service_s: FloatArray
+    kind: IntArray
+    origin: IntArray
+    backlog: int
+    bot_closed: int
+    agents: IntArray
+    begin_s: FloatArray  # NaN: never taken
+    end_s: FloatArray  # handled; infinity if it was interrupted and not taken up again
+    left_queue_s: FloatArray  # taken, gave up, or the end
+    answered: npt.NDArray[np.bool_]
+    abandoned: npt.NDArray[np.bool_]
+    overtime_from_s: FloatArray
+    overtime_to_s: FloatArray
+    break_from_s: FloatArray
+    break_to_s: FloatArray
+
+
+def play_replication(case: Case, replication: int) -> Played:
+    """Draw the tickets of one replication and play them."""
+    return play_sample(case, draw(case, replication), agents_there(case, replication), leaver_bits(case, replication))
+
+
+def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) -> Played:
+    """Play given tickets.
+
+    Parameters
+    ----------
+    case : Case
+        Its rules; arrivals, staffing and seed are not looked at but for the edges.
+    sample : Sample
+    agents : array (n,)
+        Who is there.
+    drops : uint64
+        Random bits that decide who leaves when staff drops.
+    """
+    edges = case.staffing.edges_s
+    known, classes = len(sample.arrival_s), len(case.shares)
+    fewer = int(np.maximum(agents[:-1] - agents[1:], 0).sum()) + 1
+    room = known + (64 + int(known * _MORE) if case.comes_back else 0)
+    while True:
+        arrival, service = _longer(sample.arrival_s, room, 0.0), _longer(sample.service_s, room, 0.0)
+        leave = np.full(room, np.inf) if sample.leave_s is None else _longer(sample.leave_s, room, np.inf)
+        kind = _longer(sample.kind, room, 0)
+        bits = np.zeros(1, np.uint64) if sample.bits is None else _longer(sample.bits, room, np.uint64(0))
+        rule = DROP_RULES.index(case.on_staff_drop)
+        rest = service.copy() if rule >= PREEMPT else service
+        begin, end = np.full(room, np.nan), np.full(room, np.nan)
+        origin = np.zeros(room, np.int64)
+        spells, marks = np.full((4, fewer), np.nan), np.zeros(8, np.int64)
+        given: list[Any] = [
+            arrival, service, rest, leave, kind, bits, edges, agents, case.opened, rule,
+            case.handover_s, case.ageing_s, drops, _returns(case), _service_law(case), _patience_law(case),
+            _samples(case)[0], begin, end, origin, np.empty(room, np.int64),
+            np.full(classes, -1), np.full(classes, -1), spells, marks,
+        ]  # fmt: skip
+        enough = play(known, *given) if COMPILED else _as_lists(known, given)
+        if enough:
+            break
+        room *= 2
+    count, filled = int(marks[ALL]), marks[SPELLS:]
+    arrival, begin, leave, end = arrival[:count], begin[:count], leave[:count], end[:count]
+    answered = ~np.isnan(begin)
+    left = np.where(answered, begin, edges[-1])
+    abandoned = ~answered & (leave < edges[-1])
+    if abandoned.any():
+        # Who may call again has left a mark, and when they left stands where the end would.
+        left = np.where(abandoned, np.where(leave == -math.inf, end, leave), left)
+    return Played(
+        arrival_s=arrival, service_s=service[:count], kind=kind[:count], origin=origin[:count], backlog=sample.backlog,
+        bot_closed=sample.bot_closed, agents=agents, begin_s=begin, end_s=end, left_queue_s=left, answered=answered,
+        abandoned=abandoned, overtime_from_s=spells[0, : filled[0]], overtime_to_s=spells[1, : filled[1]],
+        break_from_s=spells[2, : filled[2]], break_to_s=spells[3, : filled[3]],
+    )  # fmt: skip
+
+
+def _longer(values: npt.NDArray[Any], room: int, fill: Any) -> npt.NDArray[Any]:
+    if len(values) == room and not values.flags.writeable:
+        return values.copy()
+    if len(values) == room:
+        return values
+    out = np.full(room, fill, dtype=values.dtype)
+    out[: len(values)] = values
+    return out
+
+
+def _as_lists(known: int, given: list[Any]) -> bool:
+    """Play on lists, and put what was filled in back into the arrays."""
+    plain = [_plain(each) for each in given]
+    if given[1] is given[2]:
+        plain[2] = plain[1]  # what is left of the handling is the handling
+    with np.errstate(over="ignore"):  # the hash counts modulo 2⁶⁴
+        enough = play(known, *plain)
+    for array, values in zip(given, plain, strict=True):
+        if isinstance(array, np.ndarray) and array.flags.writeable:
+            array[...] = values
+    return enough
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_plain(each) for each in value)
+    if isinstance(value, np.ndarray):
+        return list(value) if value.dtype == np.uint64 else value.tolist()
+    return value
+
+
+def _returns(case: Case) -> FloatArray:
+    out = np.zeros(8)
+    if case.redial is not None:
+        out[:2] = case.redial.share, case.redial.delay_s
+    if case.reopening is not None:
+        out[2:5] = case.reopening.share, case.reopening.delay_s, case.reopening.work
+    if case.repeats is not None:
+        out[5:] = case.repeats.share, case.repeats.after_s, case.repeats.work
+    return out
+
+
+def _samples(case: Case) -> tuple[FloatArray, list[int], list[int]]:
+    """What empirical laws draw from, one after the other; where each begins, services first; and how many they are."""
+    samples = [law.sample_s for law in case.services] + [law.sample_s for law in case.patiences]
+    there = [np.zeros(0) if each is None else each for each in samples]
+    counts = [len(each) for each in there]
+    return np.concatenate((*there, np.zeros(1))), [int(sum(counts[:i])) for i in range(len(counts))], counts
+
+
+Law = tuple[IntArray, FloatArray, FloatArray, IntArray, IntArray]
+
+
+def _service_law(case: Case) -> Law:
+    _, firsts, counts = _samples(case)
+    classes = len(case.shares)
+    if not case.services:
+        return (*_no_law(classes),)
+    width = max(each.mean_s.size for each in case.services)
+    means = np.stack([np.broadcast_to(each.mean_s, (width,)) for each in case.services])
+    return (
+        np.array([each.law for each in case.services]), np.ascontiguousarray(means),
+        np.array([each.cv for each in case.services]), np.array(firsts[:classes]), np.array(counts[:classes]),
+    )  # fmt: skip
+
+
+def _patience_law(case: Case) -> Law:
+    _, firsts, counts = _samples(case)
+    classes, behind = len(case.shares), len(case.services)
+    if not case.patiences:
+        return (*_no_law(classes),)
+    return (
+        np.array([each.law for each in case.patiences]),
+        np.array([[each.scale_s] for each in case.patiences]),
+        np.array([each.shape for each in case.patiences]), np.array(firsts[behind:]), np.array(counts[behind:]),
+    )  # fmt: skip
+
+
+def _no_law(classes: int) -> Law:
+    none = np.zeros(classes, np.int64)
+    return none + _NOBODY_LEAVES, np.ones((classes, 1)), np.ones(classes), none, none
