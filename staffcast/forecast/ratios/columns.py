@@ -60,7 +60,7 @@ _RATIOS = (
         lambda c: (c["bot_closed"], c["bot_closed"] + c["y"]), "bot_share", "bot_share_sd",
     ),
     _Ratio(
-        "reopened, with its work in the handle times", "share", ("reopened", "y"), lambda c: (c["reopened"], c["y"]),
+        "reopened later", "share", ("reopened", "y"), lambda c: (c["reopened"], c["y"]),
         "reopen_share", "reopen_share_sd",
     ),
 )  # fmt: skip
