@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -145,7 +146,7 @@ def without_part(rules: QueueRules, model: QueueModel) -> str:
         return "redials are not staffed for" if rules.redial > 0 else ""
     if model.name != "deferrable":
         return ""
-    parts = [f"patience ({format_duration(rules.patience_s)})"] if rules.patience_s is not None else []
+    parts = [f"patience ({_patience_in_words(rules)})"] if rules.patience_s is not None else []
     parts += [f"redial ({100 * rules.redial:g} %)"] if rules.redial > 0 else []
     parts += [f"method ({rules.method})"] if rules.method != "auto" else []
     if not parts:
@@ -278,8 +279,15 @@ def _side_by_side(rules: QueueRules, aht_s: float) -> str:
     return f"agents hold up to {len(times)} conversations at once, which then take {listed}{how}"
 
 
+def _patience_in_words(rules: QueueRules) -> str:
+    """The patience, which is not known yet before the forecast if it is to be measured."""
+    seconds = rules.patience_s
+    return "measured" if seconds is None or math.isnan(seconds) else format_duration(seconds)
+
+
 def _patience(rules: QueueRules, *, redial: bool = True) -> str:
     if rules.patience_s is None:
         return ""
-    text = f", customers give up after {format_duration(rules.patience_s)} on average"
+    measured = ", as the log shows" if rules.patience_by_interval else ""
+    text = f", customers give up after {_patience_in_words(rules)} on average{measured}"
     return text + (f" and {100 * rules.redial:g} % of them try again" if rules.redial > 0 and redial else "")

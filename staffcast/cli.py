@@ -343,12 +343,14 @@ def staff(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Turn a DEMAND table into the agents needed in every interval, with the reason for each number."""
+    from staffcast.patience import with_measured_patience
     from staffcast.report import model_notes
     from staffcast.staffing import read_demand, table_notes
     from staffcast.staffing import staff as run
 
     scenario = scenario_of(ctx, scenario_file)
     read = read_demand(demand, scenario)
+    scenario = with_measured_patience(scenario, read)
     if not quiet:
         for note in table_notes(read, scenario):
             click.echo(f"note: {note}", err=True)
@@ -374,6 +376,7 @@ def simulate(
     """Play a plan (the REQUIREMENT table, edited or not) against sampled DEMAND."""
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
+    from staffcast.patience import with_measured_patience
     from staffcast.plan import take_in
     from staffcast.playing import agents_on_grid, not_played, play, require_judgeable, require_same_models
     from staffcast.report import as_json as json_text
@@ -382,6 +385,7 @@ def simulate(
 
     scenario = scenario_of(ctx, scenario_file)
     wanted = read_demand(demand, scenario)
+    scenario = with_measured_patience(scenario, wanted)
     require_judgeable(scenario, wanted.queues)
     plan_table = read_table(requirement, REQUIREMENT, zone=scenario.zone)
     agents_on_grid(plan_table, wanted, file=requirement)

@@ -65,7 +65,7 @@ STAFF = (
     ("--first-reply", "first_reply", str, "From opening a ticket to the first reply.  [default: 0s]"),
     ("--minimum", "minimum", int, "Fewest agents while open.  [default: 0]"),
     ("--clear-within", "clear_within", str, "Time from opening to work off what waited.  [default: 2h]"),
-    ("--patience", "patience", str, "Mean time after which customers give up, or none.  [default: none]"),
+    ("--patience", "patience", str, "Mean time after which customers give up, measured or none.  [default: none]"),
     ("--channel", "channel", str, "How tickets are worked: auto, live, chat or deferrable.  [default: auto]"),
     ("--redial", "redial", str, "Share of those who give up that try again, e.g. 40%.  [default: 0%]"),
     ("--concurrency", "concurrency", int, "Conversations that an agent holds at once.  [default: 1]"),
@@ -76,7 +76,7 @@ STAFF = (
 )  # fmt: skip
 SIMULATE = (
     ("--replications", "replications", int, "How often to play the plan.  [default: 100]"),
-    ("--patience", "patience", str, "Mean time after which customers give up, or none.  [default: none]"),
+    ("--patience", "patience", str, "Mean time after which customers give up, measured or none.  [default: none]"),
 )  # fmt: skip
 
 

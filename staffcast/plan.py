@@ -29,6 +29,7 @@ from staffcast.forecast import (
     read_ledger,
 )
 from staffcast.levers import QueueLevers, queue_levers
+from staffcast.patience import with_measured_patience
 from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
 from staffcast.staffing import apply_what_if, require_handle_times, staff, with_handle_times
@@ -157,6 +158,7 @@ def make_plan(
     require_models(scenario, list(intake.calendars), minutes=scenario.interval_minutes)
     require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)
+    scenario = with_measured_patience(scenario, demand)
     waiting = {queue: facts.backlog_age_s for queue, facts in intake.facts.items()}
     requirement = staff(demand, scenario, backlog=waiting, processes=processes)
     played = play(

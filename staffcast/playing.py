@@ -16,6 +16,7 @@ from staffcast.channels import chat_times, chats_at_once, model_of, require_mode
 from staffcast.contracts import REQUIREMENT, InputError, Target
 from staffcast.erlang import spare_seconds
 from staffcast.forecast import Demand
+from staffcast.patience import with_measured_patience
 from staffcast.scenario import QueueRules, Scenario
 from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
 from staffcast.staffing import usual_handle_time, worked_tickets
@@ -95,6 +96,7 @@ def play(
         The plan does not cover the demand's queues and intervals, or has another grid; a target is about a percentile
         that the simulation does not report.
     """
+    scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)
     agents = _lines(agents_on_grid(requirement, demand), demand, scenario)

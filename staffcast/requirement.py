@@ -23,7 +23,7 @@ from staffcast.erlang import (
 )
 from staffcast.scenario import QueueRules
 
-__all__ = ["deferrable_rows", "live_rows", "occupancy_over"]
+__all__ = ["aht_variance", "deferrable_rows", "live_rows", "occupancy_over"]
 
 FloatArray = npt.NDArray[np.float64]
 _PERCENTILES = {"frt_p50_s": 0.50, "frt_p90_s": 0.90, "frt_p95_s": 0.95, "frt_p99_s": 0.99}
@@ -45,14 +45,14 @@ def live_rows(
     minutes : int
         Length of an interval.
     uncertain : bool
-        Whether the rate's uncertainty is staffed for.
+        Whether the uncertainty of rate and handle time is staffed for.
     """
     opened = rows["open"].to_numpy()
     rate, aht = worked / (minutes / 60), rows["aht_s"].to_numpy()
-    cv = rows["rate_cv"].to_numpy() if uncertain else np.zeros(len(rows))
+    cv = _load_cv(rows, rules) if uncertain else np.zeros(len(rows))
     minimum = np.where(opened, rules.minimum, 0)
     asked: dict[str, Any] = {"target": rules.frt, "band": rules.band, "first_reply_s": rules.first_reply_s}
-    crowd: dict[str, Any] = {"patience_s": rules.patience_s}
+    crowd: dict[str, Any] = {"patience_s": _patience_s(rows, rules)}
     times = None
     if model.name == "chat":
         times = chat_times(rules, float(np.average(aht, weights=worked) if worked.sum() > 0 else aht.mean()))
@@ -102,7 +102,7 @@ def deferrable_rows(
     ages = np.asarray(backlog, dtype=float)
     weight = rows["mean"].to_numpy()
     aht = float(np.average(rows["aht_s"], weights=weight)) if weight.sum() > 0 else float(rows["aht_s"].mean())
-    cv = float(np.average(rows["rate_cv"], weights=weight)) if uncertain and weight.sum() > 0 else 0.0
+    cv = float(np.average(_load_cv(rows, rules), weights=weight)) if uncertain and weight.sum() > 0 else 0.0
     together = rows["share_level"] + rows["share_day"]
     common = float(np.average(together, weights=weight)) if weight.sum() > 0 else 1.0
     # What comes last is due after the end, and would not be staffed for: the span goes on as it was a week before.
@@ -122,6 +122,31 @@ def deferrable_rows(
     )  # fmt: skip
     columns = {name: values[:n] for name, values in _by_deadline(found, aht, minutes, rules).items()}
     return _table(rows, found.answered[:n], columns, rules, model)
+
+
+def _patience_s(rows: pd.DataFrame, rules: QueueRules) -> FloatArray | float | None:
+    """Patience by interval where it was measured, the queue's mean where the table has a hole."""
+    if not rules.patience_by_interval or rules.patience_s is None or "patience_s" not in rows:
+        return rules.patience_s
+    return np.asarray(rows["patience_s"].fillna(rules.patience_s).to_numpy(dtype=float))
+
+
+def aht_variance(rows: pd.DataFrame) -> FloatArray:
+    """Relative variance of the mean handle time in each interval; 0 where the table does not tell."""
+    if "aht_cv" not in rows:
+        return np.zeros(len(rows))
+    return np.asarray(np.nan_to_num(rows["aht_cv"].to_numpy(dtype=float)) ** 2)
+
+
+def _load_cv(rows: pd.DataFrame, rules: QueueRules) -> FloatArray:
+    """Relative standard deviation of the load, tickets × handle time: crews follow the load, whatever moves it.
+
+    The two are taken as independent. Conversations side by side whose times the planner states have no doubt in them.
+    """
+    rate = rows["rate_cv"].to_numpy(dtype=float)
+    if rules.aht_by_concurrency_s is not None:
+        return rate
+    return np.asarray(np.sqrt(rate**2 + aht_variance(rows)))
 
 
 def _steady(found: Staffing, rules: QueueRules) -> dict[str, Any]:

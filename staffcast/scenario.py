@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ from staffcast.scenario_values import (
     names,
     one_of,
     path,
+    patience,
     rising_times,
     whole,
 )
@@ -99,7 +101,9 @@ class QueueRules:
     first_reply_s : float
         From opening a ticket to the first reply.
     patience_s : float or None
-        Mean time after which a customer gives up; None: nobody does.
+        Mean time after which a customer gives up; None: nobody does; NaN: as measured, not filled in yet.
+    patience_by_interval : bool
+        Whether ``patience_s`` is only the mean of what the demand table has by interval.
     redial : float
         Share of those who give up that try again.
     channel : {"auto", "live", "chat", "deferrable"}
@@ -133,6 +137,7 @@ class QueueRules:
     aht_s: float | None = None
     first_reply_s: float = 0.0
     patience_s: float | None = None
+    patience_by_interval: bool = False
     redial: float = 0.0
     channel: Literal["auto", "live", "chat", "deferrable"] = "auto"
     concurrency: int = 1
@@ -187,6 +192,8 @@ class Scenario:
         Changes to the demand.
     replications, seed
         Of the simulation.
+    measured_patience_s : mapping of queue to float
+        What ``patience = "measured"`` has turned out to be; empty until there is a forecast.
     since, until, columns, bad_rows, allow_gaps
         How to read the log: see :func:`staffcast.tickets.read_log`.
     """
@@ -209,6 +216,7 @@ class Scenario:
     what_if: WhatIf = field(default_factory=WhatIf)
     replications: int = 100
     seed: int = 1
+    measured_patience_s: Mapping[str, float] = field(default_factory=dict)
     since: pd.Timestamp | None = None
     until: pd.Timestamp | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -222,6 +230,8 @@ class Scenario:
         place; all other handle times are changed in the demand.
         """
         rules = replace(self.rules, **self.queues.get(queue, {}))
+        if rules.patience_s is not None and math.isnan(rules.patience_s) and queue in self.measured_patience_s:
+            rules = replace(rules, patience_s=self.measured_patience_s[queue], patience_by_interval=True)
         times, factor = rules.aht_by_concurrency_s, self.what_if.of(queue).aht
         if times is None or factor == 1:
             return rules
@@ -248,7 +258,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "shrinkage": ("shrinkage", Shrinkage.parse),
     "aht": ("aht_s", lambda v: above_zero("aht", v)),
     "first_reply": ("first_reply_s", lambda v: parse_duration_s(v, parameter="first_reply")),
-    "patience": ("patience_s", lambda v: None if v == "none" else above_zero("patience", v)),
+    "patience": ("patience_s", lambda v: patience(v)),
     "redial": ("redial", lambda v: parse_share(v, parameter="redial")),
     "channel": ("channel", lambda v: one_of("channel", v, ("auto", "live", "chat", "deferrable"))),
     "concurrency": ("concurrency", lambda v: whole("concurrency", v, 1, 100)),

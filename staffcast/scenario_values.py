@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from itertools import pairwise
 
@@ -26,6 +27,7 @@ __all__ = [
     "names",
     "one_of",
     "path",
+    "patience",
     "rising_times",
     "whole",
 ]
@@ -37,6 +39,11 @@ def above_zero(parameter: str, value: object) -> float:
     if not seconds > 0:
         raise bad_value(parameter, value, "a duration above 0 s")
     return seconds
+
+
+def patience(value: object) -> float | None:
+    """Mean patience in seconds; None: nobody gives up; NaN: as measured in the log."""
+    return None if value == "none" else math.nan if value == "measured" else above_zero("patience", value)
 
 
 def from_one(parameter: str, value: object) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from staffcast.contracts.files import read_table
 from staffcast.erlang import spare_seconds
 from staffcast.executor import map_chunks
 from staffcast.forecast import Demand
-from staffcast.requirement import deferrable_rows, live_rows, occupancy_over
+from staffcast.patience import with_measured_patience
+from staffcast.requirement import aht_variance, deferrable_rows, live_rows, occupancy_over
 from staffcast.scenario import QueueRules, Scenario, WhatIf
 
 __all__ = [
@@ -53,6 +55,8 @@ def apply_what_if(demand: Demand, scenario: Scenario) -> Demand:
         factor = change.volume * (1 - change.deflection) * change.growth ** years[rows]
         frame.loc[rows, counts] = frame.loc[rows, counts].mul(factor, axis=0)
         frame.loc[rows, "aht_s"] *= change.aht
+        if "bot_share" in frame:
+            frame.loc[rows, "bot_share"] = 1 - (1 - frame.loc[rows, "bot_share"]) * (1 - change.deflection)
     return replace(demand, frame=frame)
 
 
@@ -161,12 +165,15 @@ def require_handle_times(frame: pd.DataFrame, scenario: Scenario) -> None:
 
 
 def with_handle_times(demand: Demand, scenario: Scenario) -> Demand:
-    """Put the scenario's handle times in place of the measured ones."""
+    """Put the scenario's handle times in place of the measured ones; the planner is taken to be sure of them."""
     frame = demand.frame.copy()
     for queue in demand.queues:
         seconds = scenario.for_queue(queue).aht_s
         if seconds is not None:
-            frame.loc[frame["unique_id"] == queue, "aht_s"] = seconds
+            own = frame["unique_id"] == queue
+            frame.loc[own, "aht_s"] = seconds
+            if "aht_cv" in frame:
+                frame.loc[own, "aht_cv"] = 0.0
     return replace(demand, frame=frame)
 
 
@@ -200,6 +207,7 @@ def staff(
         frt_p99_s, frt_agents, occupancy_agents, one_fewer, reason``. Closed intervals need nobody; ``occupancy`` is
         empty where nobody works.
     """
+    scenario = with_measured_patience(scenario, demand)
     require_models(scenario, demand.queues, minutes=demand.minutes)
     parts: dict[str, pd.DataFrame] = {}
     # Live queues first: deferrable work may be done in their gaps.
@@ -318,6 +326,7 @@ def pooled_demand(demand: Demand) -> Demand:
     carried = np.sum([b["carried"].to_numpy() for b in blocks], axis=0)
     work = np.sum([(b["mean"] * b["aht_s"]).to_numpy() for b in blocks], axis=0)
     spread = np.sqrt(np.sum([(b["mean"] * b["rate_cv"]).to_numpy() ** 2 for b in blocks], axis=0))
+    longer = np.sqrt(np.sum([(b["mean"] * b["aht_s"]).to_numpy() ** 2 * aht_variance(b) for b in blocks], axis=0))
     usual = float(np.mean([b["aht_s"].mean() for b in blocks]))
     frame = pd.DataFrame(
         {
@@ -328,6 +337,7 @@ def pooled_demand(demand: Demand) -> Demand:
             "carried": carried,
             "aht_s": np.divide(work, mean, out=np.full(len(mean), usual), where=mean > 0),
             "rate_cv": np.divide(spread, mean, out=np.zeros(len(mean)), where=mean > 0),
+            "aht_cv": np.divide(longer, work, out=np.zeros(len(mean)), where=work > 0),
         }
     )
     return Demand.from_frame(frame, seed=demand.seed)
@@ -353,6 +363,10 @@ def pooling_gain(demand: Demand, requirement: pd.DataFrame, scenario: Scenario) 
     apart = staff(demand, steady) if any("over time" in m for m in models) else requirement
     strictest = min((scenario.for_queue(q).frt for q in demand.queues), key=lambda t: (t.seconds, -t.level))
     together = replace(steady, rules=replace(steady.rules, frt=strictest), queues={})
+    if scenario.rules.patience_s is not None and math.isnan(scenario.rules.patience_s):
+        each = [seconds for q in demand.queues if (seconds := scenario.for_queue(q).patience_s) is not None]
+        usual = len(each) / sum(1 / seconds for seconds in each) if each else None
+        together = replace(together, rules=replace(together.rules, patience_s=usual))
     figures = {}
     for name, table in (("", apart), ("pooled_", staff(pooled_demand(demand), together))):
         figures[f"{name}agent_hours"] = float(table["agents"].sum()) * hours

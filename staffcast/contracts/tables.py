@@ -182,6 +182,9 @@ TICKETS = Table(
         "handle_s": Column(
             kind="number", about="active time of the agent", required=False, nullable=True, low=0, unit="s"
         ),
+        "wait_s": Column(
+            kind="number", about="wait until answered or given up", required=False, nullable=True, low=0, unit="s"
+        ),
         "reopens": Column(kind="whole", about="times reopened", required=False, nullable=True, low=0),
         "csat": Column(kind="number", about="rating 1–5", required=False, nullable=True, low=1, high=10),
         "priority": Column(kind="text", about="class; the smallest goes first", required=False, nullable=True),
@@ -204,6 +207,21 @@ SERIES = Table(
         ),
         "aht_s": Column(kind="number", about="mean handle time", required=False, nullable=True, low=0, unit="s"),
         "open": Column(kind="flag", about="whether the queue was open", required=False),
+        "abandoned": Column(
+            kind="number", about="of y, gave up while the queue was open", required=False, nullable=True, low=0
+        ),
+        "waited_s": Column(
+            kind="number",
+            about="all their waiting while it was open, answered or not",
+            required=False,
+            nullable=True,
+            low=0,
+            unit="s",
+        ),
+        "bot_closed": Column(
+            kind="number", about="conversations, not in y, that the bot closed", required=False, nullable=True, low=0
+        ),
+        "reopened": Column(kind="number", about="of y, reopened later", required=False, nullable=True, low=0),
     },
 )
 
@@ -223,6 +241,19 @@ DEMAND = Table(
             kind="number", about="part of its variance common to the horizon", required=False, low=0, high=1
         ),
         "share_day": Column(kind="number", about="part common to a day", required=False, low=0, high=1),
+        "aht_cv": Column(
+            kind="number", about="relative sd of the mean handle time", required=False, nullable=True, low=0, high=10
+        ),
+        "patience_s": Column(kind="number", about="mean patience", required=False, nullable=True, low=1e-9, unit="s"),
+        "patience_cv": Column(kind="number", about="its relative sd", required=False, nullable=True, low=0),
+        "bot_share": Column(
+            kind="number", about="bot-closed of all conversations", required=False, nullable=True, low=0, high=1
+        ),
+        "bot_share_sd": Column(kind="number", about="its sd", required=False, nullable=True, low=0, high=1),
+        "reopen_share": Column(
+            kind="number", about="reopened of the tickets", required=False, nullable=True, low=0, high=1
+        ),
+        "reopen_share_sd": Column(kind="number", about="its sd", required=False, nullable=True, low=0, high=1),
     },
 )
 

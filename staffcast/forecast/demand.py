@@ -116,9 +116,10 @@ class Demand:
     Attributes
     ----------
     frame : DataFrame
-        The demand table: ``unique_id, ds, open, mean, carried, aht_s, q05 … q95, rate_cv, share_level, share_day``,
-        sorted by queue and instant, the same instants for every queue. ``mean`` is what is offered to people: 0
-        while closed; ``carried`` is the part of it that waits at opening. ``rate_cv`` is the relative standard
+        The demand table: ``unique_id, ds, open, mean, carried, aht_s, q05 … q95, rate_cv, share_level, share_day``, and
+        where known ``aht_cv, patience_s, patience_cv, bot_share, bot_share_sd, reopen_share, reopen_share_sd``,
+        sorted by queue and instant, the same instants for every queue. ``mean`` is what is offered to people: 0 while
+        closed; ``carried`` is the part of it that waits at opening. ``rate_cv`` is the relative standard
         deviation of the *rate* (Poisson noise comes on top); ``share_level`` and ``share_day`` are the parts of its
         variance common to the whole horizon and to one day, the rest is the interval's own.
     why : mapping of queue to mapping

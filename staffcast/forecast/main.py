@@ -28,7 +28,7 @@ from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import for_history, make, resolve
 from staffcast.forecast.past.days import Days, Floats, Grid
 from staffcast.forecast.past.lessons import draw_lessons
-from staffcast.forecast.ratios.handling import HandleTimes, learn_handle_times
+from staffcast.forecast.ratios.columns import QueueRatios, learn_ratios
 from staffcast.forecast.sums import common_share
 from staffcast.forecast.uncertainty import learn_spread
 
@@ -55,8 +55,8 @@ def forecast(
     Parameters
     ----------
     series : DataFrame
-        The series table (``unique_id, ds, y``, ``aht_s`` if known), or one queue's ``ds`` and ``y``; ``ds`` aware,
-        15, 30 or 60 minutes apart.
+        The series table (``unique_id, ds, y``; ``aht_s, abandoned, waited_s, bot_closed, reopened`` if known), or one
+        queue's ``ds`` and ``y``; ``ds`` aware, 15, 30 or 60 minutes apart.
     horizon : str
         How far: ``"28d"``; local days, so that it ends at the same time of day across a DST change.
     calendar : Calendar, mapping of queue to Calendar, or None
@@ -98,14 +98,14 @@ def forecast(
         by_queue.setdefault(one.unique_id, []).append(one)
     queues = {str(q): rows.reset_index(drop=True) for q, rows in frame.groupby("unique_id", sort=False)}
     ahead = _Ahead(pd.DatetimeIndex(next(iter(queues.values()))["ds"]), days, quantiles)
-    handling = learn_handle_times({q: (rows, ahead.past(rows, calendars[q])) for q, rows in queues.items()})
+    ratios = learn_ratios({q: (rows, ahead.past(rows, calendars[q])) for q, rows in queues.items()})
     parts, why, runs, together = [], {}, {}, all_queues(frame)
     for queue, rows in queues.items():
         ds, y = pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(dtype=float)
         others = None if together is None else others_of(together, ds, y)
         tried = by_queue.get(queue, [])
         part, why[queue] = _forecast_queue(
-            queue, rows, calendars[queue], names, ahead, tried, others, handling[queue]
+            queue, rows, calendars[queue], names, ahead, tried, others, ratios[queue]
         )  # fmt: skip
         parts.append(part)
         runs[queue] = combined(tried, why[queue]["weights"])
@@ -139,7 +139,7 @@ def _forecast_queue(
     ahead: _Ahead,
     rolled: Sequence[Rolled],
     others: Floats | None,
-    handling: HandleTimes,
+    ratios: QueueRatios,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     y = rows["y"].to_numpy(dtype=float)
     if not np.nansum(y) > 0:
@@ -170,13 +170,12 @@ def _forecast_queue(
     mean, carried = fold_closed(
         future.spread(expected), future.opened, waiting=waiting, lost=calendar.closed_arrivals == "lost"
     )
-    handle_s, reasons["aht_cv"] = handling.at(future)
-    if handling.note:
-        reasons["notes"].append(f"handle times: {handling.note}")
+    beside = ratios.at(future)
+    reasons["notes"] += ratios.notes
     frame = demand_rows(
-        queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=handle_s, spread=spread,
+        queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=beside["aht_s"], spread=spread,
         quantiles=ahead.quantiles,
-    )  # fmt: skip
+    ).assign(**beside)  # fmt: skip
     return frame, reasons
 
 

@@ -65,8 +65,8 @@ def sum_queues(demand: Demand, groups: Mapping[str, Sequence[str]] | None = None
     Demand
         A row per group and interval. Means are the sums of the parts' means, to the last ticket. The variance of the
         rate is the sum of the parts', with the correlation ``demand.common`` between what is common to a day or the
-        horizon in each; handle times are averages over tickets. Its sample paths are drawn anew, with this
-        mean and variance: they are not the sums of the parts' paths.
+        horizon in each; handle times are averages over tickets, each part's unsure by itself. Its sample paths are
+        drawn anew, with this mean and variance: they are not the sums of the parts' paths.
 
     Raises
     ------
@@ -118,7 +118,12 @@ def _one_sum(name: str, rows: Sequence[pd.DataFrame], common: float, quantiles: 
     table = count_quantiles(total, rate_cv, quantiles)
     frame = frame.assign(**{quantile_column(q): table[:, i] for i, q in enumerate(quantiles)})
     shares = [np.divide(part, variance, out=np.zeros_like(total), where=variance > 0) for part in (of_level, of_day)]
-    return frame.assign(rate_cv=rate_cv, share_level=shares[0], share_day=shares[1])
+    frame = frame.assign(rate_cv=rate_cv, share_level=shares[0], share_day=shares[1])
+    if not any("aht_cv" in r for r in rows):
+        return frame
+    own_cv = np.stack([r["aht_cv"].fillna(0.0).to_numpy() if "aht_cv" in r else np.zeros(len(r)) for r in rows])
+    work, spread = handling.sum(axis=0), np.sqrt(((handling * own_cv) ** 2).sum(axis=0))
+    return frame.assign(aht_cv=np.divide(spread, work, out=np.zeros_like(work), where=work > 0))
 
 
 def _together(sd: Floats, common: float) -> Floats:

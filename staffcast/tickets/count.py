@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import INTERVAL_MINUTES, Calendar, InputError, bad_value, interval_grid
+from staffcast.tickets.fates import known_fates, of_intervals, of_tickets
 from staffcast.tickets.read import IntervalLog, TicketLog
 
 __all__ = ["count", "waiting_at_end"]
@@ -33,6 +34,7 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
         counts where it arrived, also while closed (:meth:`Calendar.fold` then moves it to the next opening).
         ``y`` is empty where an interval file has no row for an open interval: missing is not zero. ``aht_s`` is
         the mean handle time of the interval's tickets, empty where none was handled. ``open`` is the calendar's word.
+        Where the log tells, also ``abandoned, waited_s, bot_closed, reopened``: what became of the interval's tickets.
 
     Raises
     ------
@@ -41,27 +43,30 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
     """
     if minutes not in INTERVAL_MINUTES:
         raise bad_value("interval", f"{minutes} min", "15, 30 or 60 minutes")
-    parts = []
+    parts, fates = [], known_fates(log)
     grid = _seen_grid(log, calendars, minutes) if isinstance(log, TicketLog) else None
     for queue, calendar in calendars.items():
         if queue not in log.queues:
             raise bad_value("calendars", queue, f"a queue of the log: {', '.join(log.queues)}")
         calendar.require_grid(minutes)
         if isinstance(log, TicketLog) and grid is not None:
-            parts.append(_of_tickets(log, grid, queue, minutes))
+            parts.append(_of_tickets(log, grid, queue, calendar, minutes, fates))
         elif isinstance(log, IntervalLog):
-            parts.append(_of_intervals(log, queue, calendar, minutes))
-    opened = [calendars[part["unique_id"].iloc[0]].is_open(pd.DatetimeIndex(part["ds"])) for part in parts]
-    return pd.concat(parts, ignore_index=True).assign(open=np.concatenate(opened))
+            parts.append(_of_intervals(log, queue, calendar, minutes, fates))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _of_tickets(log: TicketLog, grid: pd.DatetimeIndex, queue: str, minutes: int) -> pd.DataFrame:
-    seen = log.frame["offered_at"] < grid[-1] + pd.Timedelta(minutes=minutes)
-    tickets = log.frame[(log.frame["queue"] == queue) & seen]
+def _of_tickets(
+    log: TicketLog, grid: pd.DatetimeIndex, queue: str, calendar: Calendar, minutes: int, fates: tuple[str, ...]
+) -> pd.DataFrame:
+    own = log.frame[log.frame["queue"] == queue]
+    tickets = own[own["offered_at"] < grid[-1] + pd.Timedelta(minutes=minutes)]
     at = grid.searchsorted(tickets["offered_at"], side="right") - 1
     y = np.bincount(at, minlength=len(grid)).astype(float)
     seconds = tickets["handle_s"].to_numpy(dtype=float) if "handle_s" in tickets else np.full(len(tickets), np.nan)
-    return _frame(queue, grid, y, at, seconds, np.ones(len(tickets)))
+    opened = calendar.is_open(grid)
+    counted = _frame(queue, grid, y, at, seconds, np.ones(len(tickets))).assign(open=opened)
+    return counted.assign(**of_tickets(own, fates, grid, opened, minutes))
 
 
 def _frame(
@@ -98,7 +103,9 @@ def _seen_grid(log: TicketLog, calendars: Mapping[str, Calendar], minutes: int) 
     return seen
 
 
-def _of_intervals(log: IntervalLog, queue: str, calendar: Calendar, minutes: int) -> pd.DataFrame:
+def _of_intervals(
+    log: IntervalLog, queue: str, calendar: Calendar, minutes: int, fates: tuple[str, ...]
+) -> pd.DataFrame:
     if minutes % log.minutes:
         raise InputError(
             f"`interval` is {minutes} min but the file counts per {log.minutes} min; "
@@ -116,9 +123,11 @@ def _of_intervals(log: IntervalLog, queue: str, calendar: Calendar, minutes: int
     seen = np.bincount(at[inside], weights=(~np.isnan(y[inside])).astype(float), minlength=len(grid))
     counts = np.bincount(at[inside], weights=np.nan_to_num(y[inside]), minlength=len(grid)).astype(float)
     # Only an open interval can be missing: a file that leaves its closed hours out says nothing arrived in them.
-    counts[(seen < minutes / log.minutes) & calendar.is_open(grid)] = np.nan
+    opened = calendar.is_open(grid)
+    counts[(seen < minutes / log.minutes) & opened] = np.nan
     seconds = rows["aht_s"].to_numpy(dtype=float) if "aht_s" in rows else np.full(len(rows), np.nan)
-    return _frame(queue, grid, counts, at[inside], seconds[inside], np.nan_to_num(y[inside]))
+    counted = _frame(queue, grid, counts, at[inside], seconds[inside], np.nan_to_num(y[inside])).assign(open=opened)
+    return counted.assign(**of_intervals(rows[inside], fates, at[inside], len(grid)))
 
 
 def waiting_at_end(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], end: pd.Timestamp) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from staffcast.contracts import SERIES, TICKETS, InputError, bad_value, check_zo
 from staffcast.contracts.files import read_frame, stated_zone
 from staffcast.tickets.times import describe_rows, parse_times
 
-__all__ = ["IntervalLog", "TicketLog", "read_log"]
+__all__ = ["FATES", "IntervalLog", "TicketLog", "read_log"]
 
 ALL_QUEUES = "all"
 _TIMES = ("created_at", "offered_at", "first_response_at", "resolved_at")
@@ -29,6 +29,8 @@ _INTERVAL_ALIASES = {
     "offered": "y",
     "volume": "y",
 }
+# Columns of the series table that add up over intervals, besides ``y``.
+FATES = ("abandoned", "waited_s", "bot_closed", "reopened")
 _LONGEST_GAP = pd.Timedelta(days=14)
 
 Source = str | Path | pd.DataFrame
@@ -193,9 +195,14 @@ def _as_of(frame: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     later = {c: frame[c] >= until for c in ("offered_at", "first_response_at", "resolved_at") if c in frame}
     out = frame.assign(**{c: frame[c].mask(hidden) for c, hidden in later.items()})
     if "resolved_at" in later:
-        for column in ("outcome", "handle_s", "csat"):
+        for column in ("outcome", "handle_s", "csat", "reopens"):
             if column in out:
                 out[column] = out[column].mask(later["resolved_at"])
+    if "wait_s" in out:
+        waits = frame["offered_at"] + pd.to_timedelta(frame["wait_s"], unit="s") >= until
+        for column in ("wait_s", "outcome"):
+            if column in out:
+                out[column] = out[column].mask(waits)
     return out
 
 
@@ -336,7 +343,8 @@ def _unfold_dst(frame: pd.DataFrame, zone: str) -> tuple[pd.DataFrame, list[str]
     lone = ambiguous & ~frame.assign(ds=naive).duplicated(["unique_id", "ds"], keep=False)
     out = frame.assign(ds=first.where(~(ambiguous & repeat), second))
     if lone.any():
-        halves = out[lone].assign(y=pd.to_numeric(out.loc[lone, "y"]) / 2)
+        sums = [c for c in ("y", *FATES) if c in out]
+        halves = out[lone].assign(**{c: pd.to_numeric(out.loc[lone, c]) / 2 for c in sums})
         out = pd.concat([out[~lone], halves, halves.assign(ds=second[lone])])
         notes.append(f"{int(lone.sum())} intervals hold both hours of the autumn change; split evenly between the two")
     return out.reset_index(drop=True), notes, zone

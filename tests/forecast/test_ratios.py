@@ -366,3 +366,24 @@ def test_bad_questions_are_named():
         fit(np.ones((14, 24)), np.full((14, 24), 2.0), kind="share", siblings=[model])
     with pytest.raises(InputError, match="`waited_s` must be 0 or more"):
         mean_patience([-1.0], [1])
+
+
+@pytest.mark.parametrize("per_hour", ["random", "equal"])
+@pytest.mark.parametrize("jitter", [0.0, 1e-6, 1e-3])
+def test_a_step_without_any_scatter_is_found(per_hour, jitter):
+    """Tickets that all take 600 s before and 672 s after 17:00, give or take nothing, show both to the second."""
+    rng = np.random.default_rng(1)
+    tickets = rng.poisson(20.0, (56, 24)) if per_hour == "random" else np.full((56, 24), 20)
+    total = tickets * 600 * STEP * (1 + jitter * rng.standard_normal((56, 24)))
+    model = fit(total, tickets)
+    assert model.p_shape > 0.99
+    np.testing.assert_allclose(table(model)[0], np.tile(600 * STEP, (7, 1)), atol=1.0)
+
+
+def test_one_endless_ticket_does_not_bend_a_sharp_day():
+    """A ticket open for sixty hours among equal times moves no hour by a tenth of what it moves that hour's mean."""
+    tickets = np.random.default_rng(2).poisson(20.0, (56, 24))
+    total = tickets * 600 * STEP
+    total[20, 11] += 60 * 3600
+    moved = 60 * 3600 / tickets[:, 11].sum()
+    np.testing.assert_allclose(table(fit(total, tickets))[0], np.tile(600 * STEP, (7, 1)), atol=0.1 * moved)

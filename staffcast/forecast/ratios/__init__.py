@@ -1,6 +1,6 @@
-"""Handle time, patience, shares by time of day: ``model`` and its ``cells``; ``handling`` for the demand."""
+"""Handle time, patience, shares by time of day: ``model`` and its ``cells``; ``columns`` for the demand."""
 
-from staffcast.forecast.ratios.handling import HandleTimes, learn_handle_times
+from staffcast.forecast.ratios.columns import QueueRatios, learn_ratios
 from staffcast.forecast.ratios.model import RatioModel, mean_patience
 
-__all__ = ["HandleTimes", "RatioModel", "learn_handle_times", "mean_patience"]
+__all__ = ["QueueRatios", "RatioModel", "learn_ratios", "mean_patience"]

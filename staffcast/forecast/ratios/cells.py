@@ -29,7 +29,7 @@ _USUAL_VARIANCE = 0.025**2
 _VAGUE_SD = 1.0
 _UNSEEN_VARIANCE = 1e6
 _NEGLIGIBLE = 1e-4
-_FAR_SD = 10.0
+_FAR_SD, _FEWEST_DAYS = 10.0, 3
 _LEADS = 4
 _LEAST = 0.05
 _EXACT = 1e-9
@@ -93,15 +93,18 @@ def learn(
     shape, single = np.zeros((7, w.shape[1])), np.ones((7, w.shape[1]))
     noise = _noise(excess, w, single[day], week, ticket)
     weight = 0.5 ** (age / _SHAPE_HALF_LIFE_DAYS)
+    # Before a shape is known, far off is what is far from most days of that slot: where equal tickets take exactly
+    # equal times, everything is far from the level.
+    expected = w * _slot_medians(excess, w)
     for _ in range(2):
         # One ticket left open over the week-end must not bend the day: intervals far off count as just far off.
-        expected = w * shape[day]
         reach = _FAR_SD * np.sqrt(noise.ticket * single[day] * w + (noise.interval + noise.day) * w**2)
         excess = expected + np.clip(excess - expected, -reach, reach)
         shape, shape_variance, p_shape, p_weekday = _shapes(*_cells(excess, w, single, day, noise, weight), siblings)
         single = spread_of(shape)
-        noise = _noise(excess - w * shape[day], w, single[day], week, ticket)
-    around, exposure = excess - w * shape[day], w * (1 + shape[day]) if product else w
+        expected = w * shape[day]
+        noise = _noise(excess - expected, w, single[day], week, ticket)
+    around, exposure = excess - expected, w * (1 + shape[day]) if product else w
     shift, shift_variance = _discounted(around, exposure, noise, 0.5 ** (age / half_life))
     shift_variance += _drift(around, exposure, week, noise, 0.5 ** (7 / half_life))
     grown = 1 + shift if product else 1.0
@@ -119,6 +122,16 @@ def learn(
 def _by(group: Ints, values: Floats, groups: int) -> Floats:
     """Sums of the rows of ``values`` over groups of days."""
     return np.asarray((np.arange(groups)[:, None] == group) @ values, dtype=float)
+
+
+def _slot_medians(excess: Floats, w: Floats) -> Floats:
+    """Median of ``excess ÷ w`` in each slot, its days counted by their tickets; 0 with fewer than three of them."""
+    r = np.divide(excess, w, out=np.zeros(w.shape), where=w > 0)
+    order = np.argsort(r, axis=0)
+    tickets = np.cumsum(np.take_along_axis(w, order, axis=0), axis=0)
+    half = (tickets >= tickets[-1] / 2).argmax(axis=0)
+    median = np.take_along_axis(r, np.take_along_axis(order, half[None], axis=0), axis=0)[0]
+    return np.where((w > 0).sum(axis=0) >= _FEWEST_DAYS, median, 0.0)
 
 
 def _noise(excess: Floats, w: Floats, single: Floats, week: Ints, ticket: float | None) -> Noise:
