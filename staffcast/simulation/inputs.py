@@ -33,6 +33,8 @@ class Arrivals:
         Expected tickets per hour; replication r plays path r modulo ``paths``.
     lumps : array (paths, n), optional
         Expected tickets that are released at the start of an interval.
+    expected : float, optional
+        Tickets expected in all over every path there might be.
     times_s : array (tickets,), optional
         A trace's arrival times in seconds, sorted.
     service_s : array (tickets,), optional
@@ -42,12 +44,18 @@ class Arrivals:
     edges_s: FloatArray | None = None
     rates_per_hour: FloatArray | None = None
     lumps: FloatArray | None = None
+    expected: float | None = None
     times_s: FloatArray | None = None
     service_s: FloatArray | None = None
 
     @classmethod
     def piecewise(
-        cls, edges_s: npt.ArrayLike, rates_per_hour: npt.ArrayLike, *, lumps: npt.ArrayLike | None = None
+        cls,
+        edges_s: npt.ArrayLike,
+        rates_per_hour: npt.ArrayLike,
+        *,
+        lumps: npt.ArrayLike | None = None,
+        expected: float | None = None,
     ) -> Arrivals:
         """Poisson arrivals with a rate that is constant within each interval.
 
@@ -62,6 +70,10 @@ class Arrivals:
             Expected number of tickets released at the very start of an interval, in addition to the rate: what came
             while the queue was closed and is handed over at opening. The number is Poisson; their waiting time
             counts from the release.
+
+        expected : float, optional
+            Tickets expected in all, averaged over every path there might be and not only these: known, it takes the
+            luck of the paths out of the result (:func:`staffcast.simulation.controlled`).
 
         Raises
         ------
@@ -79,7 +91,9 @@ class Arrivals:
         released = None if lumps is None else checks.paths("lumps", lumps, n)
         if released is not None and len(released) != len(rates) and 1 not in (len(released), len(rates)):
             raise bad_value("lumps", f"{len(released)} paths", f"one path or {len(rates)}, as many as of the rates")
-        return cls(edges_s=edges, rates_per_hour=rates, lumps=released)
+        if expected is not None:
+            expected = float(checks.numbers("expected", expected, low=0.0, legal="a number of tickets ≥ 0"))
+        return cls(edges_s=edges, rates_per_hour=rates, lumps=released, expected=expected)
 
     @classmethod
     def trace(cls, times_s: npt.ArrayLike, service_s: npt.ArrayLike | None = None) -> Arrivals:

@@ -28,6 +28,7 @@ from staffcast.simulation.compiled import COMPILED
 from staffcast.simulation.replication import Played, play_replication
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.tally import (
+    AGES_S,
     COARSE,
     FINE,
     FINE_PER_COARSE,
@@ -124,14 +125,14 @@ def sum_in_one_pass(case: Case, played: Played, sums: Sums, run: int) -> None:
     n, stats = len(edges) - 1, len(TICKET_STATS)
     # One row per interval while counting: what a ticket adds then lies side by side.
     tickets, classes, seconds = np.zeros((n, stats)), np.zeros((len(case.shares), stats)), np.zeros((3, n))
-    standing = np.zeros(n)
+    standing, ages = np.zeros(n), np.zeros((1 + len(AGES_S), n))
     tally(
         played.backlog, played.arrival_s, played.left_queue_s, played.end_s, played.answered, played.abandoned,
         played.kind, edges, _limit(case), case.window_s, case.first_reply_s, (played.break_from_s, played.break_to_s),
-        (played.overtime_from_s, played.overtime_to_s), tickets, classes, seconds, standing, sums.waits,
+        (played.overtime_from_s, played.overtime_to_s), tickets, classes, seconds, standing, ages, sums.waits,
         sums.waits_by_interval, sums.coarse[run], np.zeros((3, n + 1)),
     )  # fmt: skip
-    sums.by_interval[run] += np.concatenate((tickets.T, seconds[:1], standing[None], seconds[1:]))
+    sums.by_interval[run] += np.concatenate((tickets.T, seconds[:1], standing[None], seconds[1:], ages))
     sums.by_class[run] += classes.T
 
 
@@ -145,7 +146,7 @@ def sum_by_arrays(case: Case, played: Played, sums: Sums, run: int) -> None:
     for k, values in enumerate(_ticket_stats(case, played, wait)):
         sums.by_interval[run, k] += np.bincount(interval, values[inside], minlength=n)
         sums.by_class[run, k] += np.bincount(played.kind, values, minlength=classes)
-    sums.by_interval[run, stats:] += _time_stats(played, wait, edges)
+    sums.by_interval[run, stats:] += np.concatenate((_time_stats(played, wait, edges), _ages(played, edges)))
     bins, replied = _bins(wait), ~played.abandoned
     coarse = (bins + FINE_PER_COARSE - 1) // FINE_PER_COARSE
     sums.waits[:] += np.bincount(bins[replied], minlength=FINE + 1)
@@ -228,6 +229,25 @@ def _time_stats(played: Played, wait: FloatArray, edges: FloatArray) -> FloatArr
             np.maximum(_area(played.overtime_from_s, edges) - _area(played.overtime_to_s, edges), 0.0),
         )
     )
+
+
+def _ages(played: Played, edges: FloatArray) -> FloatArray:
+    """Age of the oldest who waits just before each edge, and how many are older than each age."""
+    n = len(edges) - 1
+    first = np.searchsorted(edges[1:], played.arrival_s, side="right")
+    last = np.searchsorted(edges[1:], played.left_queue_s, side="right")
+    crosses = last > first
+    come, first, last = played.arrival_s[crosses], first[crosses], last[crosses]
+    length = last - first
+    edge = np.repeat(first, length) + np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    out = np.zeros((1 + len(AGES_S), n))
+    np.maximum.at(out[0], edge, edges[edge + 1] - np.repeat(come, length))
+    for band, age in enumerate(AGES_S, start=1):
+        since = np.searchsorted(edges[1:], come + age, side="right")
+        there = last > since
+        steps = np.bincount(since[there], minlength=n + 1) - np.bincount(last[there], minlength=n + 1)
+        out[band] = np.cumsum(steps)[:n]
+    return out
 
 
 def _area(times: FloatArray, edges: FloatArray) -> FloatArray:

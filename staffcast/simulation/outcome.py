@@ -120,7 +120,9 @@ class Outcome:
         ``frt_p95_s`` (to 2 % of the wait), ``unanswered`` (mean number); of the interval's time ``queue_mean`` (time
         average waiting), ``queue_end`` (waiting just before its end) with quantiles over replications
         ``queue_end_p05``, ``queue_end_p50``, ``queue_end_p95``, ``busy_mean`` (tickets in hand, leavers included),
-        ``utilization`` (NaN with 0 agents), ``overtime_s``. ``_se`` follows each mean and share. NaN where no ticket
+        ``utilization`` (NaN with 0 agents), ``overtime_s``, ``oldest_s`` (mean age of the oldest who waits just before
+        the end), ``over_1h``, ``over_4h``, ``over_24h`` (how many then wait for longer); ``expired`` (of the tickets
+        arriving, those whose window ended first). ``_se`` follows each mean and share. NaN where no ticket
         came in any replication. The opening backlog is in the interval's time, not among its tickets.
     by_class : DataFrame
         One row per class, 0 the most urgent, the backlog included: ``class``, ``offered``, ``answered``,
@@ -128,14 +130,21 @@ class Outcome:
         the last five with ``_se``.
     summary : Summary
         All in one record.
-    service_level_by_replication : array (replications,)
-        NaN where nothing was decided or no target was given.
+    by_replication : DataFrame
+        One row per replication, for intervals and comparisons: ``offered``, ``answered``, ``abandoned``,
+        ``unanswered``, ``expired``, ``mean_wait_s``, ``frt_mean_s``, ``frt_p90_s``, ``frt_p95_s`` (to 2 % of the wait),
+        ``p_wait``, ``p_abandon``, ``service_level``, ``utilization``, ``overtime_s``, ``queue_mean``, ``backlog_end``,
+        ``staffed_s``, ``came_extra`` (tickets from outside beyond those expected on its path), ``busier`` (tickets
+        expected on its path beyond the mean path), ``work_extra_s`` (handle time beyond the mean of its tickets).
+    queue_end : array (replications, n)
+        Who waits just before the end of each interval.
     """
 
     by_interval: pd.DataFrame
     by_class: pd.DataFrame
     summary: Summary
-    service_level_by_replication: FloatArray
+    by_replication: pd.DataFrame
+    queue_end: FloatArray
     case: Case
 
     def tickets(self, replication: int) -> pd.DataFrame:
@@ -205,17 +214,55 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     times = dict(zip(TIME_STATS, np.moveaxis(intervals[:, split:], 1, 0), strict=True))
     # From here on arrays are (replications, intervals), (replications, classes) or (replications, 1).
     totals = {name: classes[:, k].sum(axis=1, keepdims=True) for k, name in enumerate(TICKET_STATS)}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = (totals["hits"] / totals["decided"])[:, 0]
-    if case.target is None:
-        level = np.full(len(intervals), np.nan)
     return Outcome(
         by_interval=_by_interval(case, tickets, times, waits_by_interval, staffed),
         by_class=_by_class(case, classes),
         summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought),
-        service_level_by_replication=level,
+        by_replication=_by_replication(case, totals, times, coarse, work, staffed, brought),
+        queue_end=times["queue_end"],
         case=case,
     )
+
+
+def _by_replication(
+    case: Case, totals: Sums, times: Sums, coarse: IntArray, work: FloatArray, staffed: FloatArray, brought: FloatArray
+) -> pd.DataFrame:
+    one = {name: values[:, 0] for name, values in totals.items()}
+    span = float(case.staffing.edges_s[-1] - case.staffing.edges_s[0])
+    useful = times["busy_s"].sum(axis=1) - times["overtime_s"].sum(axis=1)
+    p90, p95 = (wait_quantiles(coarse, np.array([0.9, 0.95])) + case.first_reply_s).T
+    there = staffed.sum(axis=1)
+    expected, mean = _expected(case, len(there))
+    outside = brought[:, 0] + brought[:, 1] - len(case.backlog_s)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = {
+            **{name: one[name] for name in ("offered", "answered", "abandoned", "unanswered", "expired")},
+            "mean_wait_s": one["wait_s"] / one["offered"],
+            "frt_mean_s": one["frt_s"] / (one["offered"] - one["abandoned"]),
+            "frt_p90_s": p90, "frt_p95_s": p95,
+            "p_wait": one["waited"] / one["offered"], "p_abandon": one["abandoned"] / one["offered"],
+            "service_level": one["hits"] / one["decided"] if case.target is not None else np.full(len(there), np.nan),
+            "utilization": np.where(there > 0, useful / there, np.nan),
+            "overtime_s": times["overtime_s"].sum(axis=1), "queue_mean": times["queue_s"].sum(axis=1) / span,
+            "backlog_end": times["queue_end"][:, -1], "staffed_s": there,
+            "came_extra": outside - expected, "busier": expected - mean,
+            "work_extra_s": work - one["offered"] * work.sum() / max(one["offered"].sum(), 1.0),
+        }  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+def _expected(case: Case, runs: int) -> tuple[FloatArray, float]:
+    """Tickets expected from outside on the path of each replication, and on the mean path."""
+    arrivals = case.arrivals
+    if arrivals.rates_per_hour is None:
+        count = 0.0 if arrivals.times_s is None else float(len(arrivals.times_s))
+        return np.full(runs, count), count
+    hours = np.diff(case.staffing.edges_s) / 3600.0
+    path = arrivals.rates_per_hour @ hours
+    if arrivals.lumps is not None:
+        path = path + arrivals.lumps.sum(axis=1)
+    mean = float(path.mean()) if arrivals.expected is None else arrivals.expected
+    return path[np.arange(runs) % len(path)], mean
 
 
 Sums = dict[str, FloatArray]
@@ -239,6 +286,9 @@ def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray, staffe
     useful = np.where(staffed > 0, times["busy_s"] - times["overtime_s"], 0.0)
     _put(columns, "utilization", *_ratio(useful, staffed))
     columns["overtime_s"] = times["overtime_s"].mean(axis=0)
+    for name in ("oldest_s", "over_1h", "over_4h", "over_24h"):
+        columns[name] = times[name].mean(axis=0)
+    columns["expired"] = tickets["expired"].mean(axis=0)
     return pd.DataFrame(columns)
 
 

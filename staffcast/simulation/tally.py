@@ -7,12 +7,14 @@ from typing import Any
 
 from staffcast.simulation.compiled import compiled
 
-__all__ = ["COARSE", "FINE", "FINE_PER_COARSE", "LOG_FINE", "LOWEST_S", "TICKET_STATS", "TIME_STATS", "tally"]
+__all__ = ["AGES_S", "COARSE", "FINE", "FINE_PER_COARSE", "LOG_FINE", "LOWEST_S", "TICKET_STATS", "TIME_STATS", "tally"]
 
 TICKET_STATS = (
     "offered", "wait_s", "waited", "answered", "abandoned", "unanswered", "hits", "decided", "frt_s", "expired"
 )  # fmt: skip
-TIME_STATS = ("queue_s", "queue_end", "busy_s", "overtime_s")
+TIME_STATS = ("queue_s", "queue_end", "busy_s", "overtime_s", "oldest_s", "over_1h", "over_4h", "over_24h")
+# Ages above which those who wait are counted apart.
+AGES_S = (3_600.0, 14_400.0, 86_400.0)
 
 # Waits are counted in bins of constant ratio: a quantile read from them is off by at most one bin, 0.1 % of the wait
 # for all tickets and 2 % within an interval. Bin 0 is "did not wait"; the grid ends after 3 years.
@@ -99,6 +101,7 @@ def tally(
     by_class: Any,
     seconds: Any,
     standing: Any,
+    ages: Any,
     waits: Any,
     waits_by_interval: Any,
     coarse: Any,
@@ -122,6 +125,8 @@ def tally(
         Of waiting, of handling, of overtime.
     standing : (n,)
         0; filled in: who waits just before the end of each interval.
+    ages : (1 + ages, n)
+        0; filled in: the oldest of them, and how many are older than each of ``AGES_S``.
     waits : (fine bins + 1,), waits_by_interval : (n, coarse bins + 1), coarse : (coarse bins + 1,)
     whole : (3, n + 1)
         0; room.
@@ -145,6 +150,11 @@ def tally(
                 standing[max(place, 0)] += 1
                 if last < n:
                     standing[last] -= 1
+                for k in range(max(place, 0), last):
+                    age = edges[k + 1] - came
+                    ages[0, k] = max(ages[0, k], age)
+                    for band in range(len(AGES_S)):
+                        ages[band + 1, k] += age > AGES_S[band]
             fine = min(max(math.floor(math.log(wait / LOWEST_S) / LOG_FINE), 0), FINE - 1) + 1
         if not lost:
             waits[fine] += 1

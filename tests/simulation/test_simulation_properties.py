@@ -131,14 +131,14 @@ def test_same_seed_same_bytes_for_any_number_of_processes():
     pd.testing.assert_frame_equal(one.by_interval, two.by_interval, check_exact=True)
     pd.testing.assert_frame_equal(one.by_class, two.by_class, check_exact=True)
     assert one.summary == two.summary
-    assert one.service_level_by_replication.tobytes() == two.service_level_by_replication.tobytes()
+    assert one.by_replication.equals(two.by_replication)
     assert run(seed=12, **options).summary != one.summary
 
 
 def test_more_replications_begin_with_the_same_ones():
     """A replication does not depend on how many others are played."""
     few, many = run(replications=5), run(replications=40)
-    np.testing.assert_array_equal(few.service_level_by_replication, many.service_level_by_replication[:5])
+    np.testing.assert_array_equal(few.by_replication["service_level"], many.by_replication["service_level"][:5])
 
 
 def test_quantiles_are_those_of_the_tickets():
@@ -163,7 +163,7 @@ def test_the_interval_of_the_service_level_has_the_replication_as_unit():
         replications=40,
     )  # fmt: skip
     summary = outcome.summary
-    levels = outcome.service_level_by_replication
+    levels = outcome.by_replication["service_level"].to_numpy()
     width = (summary.service_level_high - summary.service_level_low) / 2
     assert width == pytest.approx(2.023 * levels.std(ddof=1) / np.sqrt(40), rel=0.1)
     by_ticket = 1.96 * np.sqrt(summary.service_level * (1 - summary.service_level) / (summary.offered * 40))
