@@ -10,23 +10,36 @@
 ``measure``      replications turned into sums, counts and histograms; ``tally`` does it in one pass
 ``outcome``      ``Outcome`` and ``Summary``: what came out, with its uncertainty
 ``engine``       ``simulate``: the door
+``compare``      plans against the same tickets; ``controlled``: a figure with the luck of the draw taken out
+``selfcheck``    the simulator beside the exact answer where there is one
+``sweep``        what if volume, handle time, staff … were other: a frame, and the frontier of cost and waiting
 """
 
+from staffcast.simulation.compare import Comparison, compare, controlled
 from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
 from staffcast.simulation.engine import simulate
 from staffcast.simulation.inputs import Arrivals, Staffing
 from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.outcome import Outcome
+from staffcast.simulation.selfcheck import SelfCheck, self_check
+from staffcast.simulation.sweep import frontier, sweep
 
 __all__ = [
     "Arrivals",
     "Bot",
+    "Comparison",
     "Outcome",
     "Patience",
     "Redial",
     "Reopening",
     "Repeats",
+    "SelfCheck",
     "Service",
     "Staffing",
+    "compare",
+    "controlled",
+    "frontier",
+    "self_check",
     "simulate",
+    "sweep",
 ]

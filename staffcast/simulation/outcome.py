@@ -134,8 +134,9 @@ class Outcome:
         One row per replication, for intervals and comparisons: ``offered``, ``answered``, ``abandoned``,
         ``unanswered``, ``expired``, ``mean_wait_s``, ``frt_mean_s``, ``frt_p90_s``, ``frt_p95_s`` (to 2 % of the wait),
         ``p_wait``, ``p_abandon``, ``service_level``, ``utilization``, ``overtime_s``, ``queue_mean``, ``backlog_end``,
-        ``staffed_s``, ``came_extra`` (tickets from outside beyond those expected on its path), ``busier`` (tickets
-        expected on its path beyond the mean path), ``work_extra_s`` (handle time beyond the mean of its tickets).
+        ``staffed_s``; and what was luck: ``came_extra`` (tickets from outside beyond those expected on its path),
+        ``busier`` (tickets expected on its path beyond the mean path), ``work_extra_s`` (handle time beyond what its
+        tickets are expected to bring; 0 where that is not known).
     queue_end : array (replications, n)
         Who waits just before the end of each interval.
     """
@@ -218,15 +219,17 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
         by_interval=_by_interval(case, tickets, times, waits_by_interval, staffed),
         by_class=_by_class(case, classes),
         summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought),
-        by_replication=_by_replication(case, totals, times, coarse, work, staffed, brought),
+        by_replication=_by_replication(case, (totals, tickets["offered"]), times, coarse, work, staffed, brought),
         queue_end=times["queue_end"],
         case=case,
     )
 
 
 def _by_replication(
-    case: Case, totals: Sums, times: Sums, coarse: IntArray, work: FloatArray, staffed: FloatArray, brought: FloatArray
-) -> pd.DataFrame:
+    case: Case, counted: tuple[Sums, FloatArray], times: Sums, coarse: IntArray, work: FloatArray, staffed: FloatArray,
+    brought: FloatArray,
+) -> pd.DataFrame:  # fmt: skip
+    totals, offered = counted
     one = {name: values[:, 0] for name, values in totals.items()}
     span = float(case.staffing.edges_s[-1] - case.staffing.edges_s[0])
     useful = times["busy_s"].sum(axis=1) - times["overtime_s"].sum(axis=1)
@@ -246,9 +249,18 @@ def _by_replication(
             "overtime_s": times["overtime_s"].sum(axis=1), "queue_mean": times["queue_s"].sum(axis=1) / span,
             "backlog_end": times["queue_end"][:, -1], "staffed_s": there,
             "came_extra": outside - expected, "busier": expected - mean,
-            "work_extra_s": work - one["offered"] * work.sum() / max(one["offered"].sum(), 1.0),
+            "work_extra_s": work - _work_expected(case, offered, work),
         }  # fmt: skip
     return pd.DataFrame(columns)
+
+
+def _work_expected(case: Case, offered: FloatArray, work: FloatArray) -> FloatArray:
+    """Handle time expected of the tickets that came, interval by interval; what was brought where that is not known."""
+    if case.comes_back or len({id(each) for each in case.services}) != 1:
+        return work
+    mean = np.broadcast_to(case.services[0].mean_s, (offered.shape[1],))
+    harder = 1.0 if case.bot is None else case.bot.harder
+    return np.asarray(harder * (offered @ mean) + len(case.backlog_s) * mean[0])
 
 
 def _expected(case: Case, runs: int) -> tuple[FloatArray, float]:

@@ -1,0 +1,183 @@
+"""The simulation checked against itself: the plan's Markov twin played, beside the exact answer of its equations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from staffcast.contracts import InputError
+from staffcast.erlang import transient_performance
+from staffcast.executor import map_chunks
+from staffcast.simulation.checks import FloatArray
+from staffcast.simulation.inputs import Arrivals
+from staffcast.simulation.laws import Patience, Service
+from staffcast.simulation.measure import measure_chunk
+from staffcast.simulation.outcome import Outcome
+from staffcast.simulation.sampling import Case
+from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
+
+__all__ = ["SelfCheck", "self_check"]
+
+_LONGEST_S = (
+    14 * 86_400.0
+)  # of the plan, from its beginning, so much is checked: each interval is one system of equations
+_FALSE_ALARM = 0.001
+_SEEN = 30
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SelfCheck:
+    """How far the simulator is from the truth where the truth is known.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row per shift or day (``Staffing.shift``): ``start_s``, ``agent_hours``, ``arrivals``, and of the twin
+        ``queue_h`` (hours waited) and ``busy_h`` (hours handled) as simulated with ``_se``, as exact (``_exact``),
+        and ``queue_z``, ``busy_z``: the difference ÷ its error.
+    worst : float
+        Largest z, either way.
+    limit : float
+        What the largest of so many z would exceed once in a thousand right simulations.
+    twin, exact : float
+        Share of the twin's tickets answered within the target's time, as simulated and exact; NaN without a target.
+    simulated : float
+        The same of the plan itself, with its handle times, patience, classes and uncertain demand.
+    """
+
+    frame: pd.DataFrame
+    worst: float
+    limit: float
+    twin: float
+    exact: float
+    simulated: float
+
+    @property
+    def good(self) -> bool:
+        """Whether the two agree within their intervals."""
+        return self.worst <= self.limit
+
+    def describe(self) -> str:
+        """One sentence, for people."""
+        span = f"over {len(self.frame)} days the largest difference is {self.worst:.1f} standard errors"
+        if not self.good:
+            return (
+                f"WARNING: the simulation of this plan's Markov twin is not where its equations are: {span}, above "
+                f"{self.limit:.1f}. Do not trust these figures; please report the plan."
+            )
+        share = "" if math.isnan(self.exact) else (
+            f"; in time: {100 * self.exact:.1f} % exact, {100 * self.twin:.1f} % simulated, and "
+            f"{100 * self.simulated:.1f} % as this queue really is"
+        )  # fmt: skip
+        return (
+            f"checked against the exact equations of its Markov twin: {span} (up to {self.limit:.1f} is chance){share}"
+        )
+
+
+def self_check(outcome: Outcome, *, replications: int = 200, processes: int = 1) -> SelfCheck:
+    """Play the Markov twin of what was simulated, and solve it exactly.
+
+    The twin has the same staff and the mean arrival rates, and otherwise what the equations know: Poisson arrivals, one
+    class, exponential handle times and patience with the plan's means (patience only where staff never drops), and
+    staff that hands its tickets back when it leaves (``preempt``). What is released at an opening, an opening backlog,
+    bots and tickets that come back are left out on both sides. The first fourteen days are checked.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of :func:`simulate`.
+    replications : int
+        How often the twin is played.
+    processes : int
+        At most this many processes at work.
+
+    Returns
+    -------
+    SelfCheck
+
+    Raises
+    ------
+    InputError
+        Intervals of unequal length, or a trace: it has no rates.
+
+    Notes
+    -----
+    The exact side is :func:`staffcast.erlang.transient_performance`: the Kolmogorov forward equations.
+    """
+    case = outcome.case
+    edges = case.staffing.edges_s
+    width = np.diff(edges)
+    if case.arrivals.rates_per_hour is None:
+        raise InputError("a trace has no rates to solve equations for; simulate Arrivals.piecewise to check a plan")
+    if not np.allclose(width, width[0], rtol=1e-9):
+        raise InputError("the equations need intervals of one length; give the plan on an even grid")
+    n = min(len(width), max(int(_LONGEST_S / width[0]), 1))
+    rates = case.arrivals.rates_per_hour.mean(axis=0)[:n]
+    weight = rates if rates.any() else np.ones(n)
+    aht = float(np.average(_means(case, n), weights=weight))
+    agents = case.staffing.agents[:n]
+    # Who was interrupted has had a reply and stays; in the equations all who wait give up alike.
+    patience = None if (np.diff(agents) < 0).any() else _patience(case)
+    twin = replace(
+        case,
+        arrivals=Arrivals.piecewise(edges[: n + 1], rates),
+        staffing=type(case.staffing).steps(edges[: n + 1], agents),
+        services=(Service.exponential(aht),),
+        patiences=() if patience is None else (Patience.exponential(patience),),
+        shares=(1.0,), backlog_s=np.empty(0), on_staff_drop="preempt", opened=np.ones((1, n), dtype=np.bool_),
+        redial=None, reopening=None, repeats=None, bot=None, handover_s=0.0, ageing_s=math.inf,
+    )  # fmt: skip
+    size = max(-(-replications // 16), 1)
+    ranges = [range(first, min(first + size, replications)) for first in range(0, replications, size)]
+    chunks = map_chunks(partial(measure_chunk, twin), ranges, processes=processes)
+    within = 0.0 if case.target is None else max(case.target.seconds - case.first_reply_s, 0.0)
+    exact = transient_performance(
+        arrivals_per_hour=rates, aht_s=aht, agents=agents, interval_s=float(width[0]), target_s=within,
+        patience_s=patience,
+    )  # fmt: skip
+    day = np.unique(case.staffing.shift[:n], return_inverse=True)[1]
+    sums = np.concatenate([chunk.sums.by_interval for chunk in chunks])
+    truth = {"queue": exact.mean_queue * width[:n], "busy": (exact.in_system - exact.mean_queue) * width[:n]}
+    frame = pd.DataFrame({"start_s": [float(edges[:n][day == d][0]) for d in range(day.max() + 1)]})
+    frame["agent_hours"] = np.bincount(day, agents * width[:n]) / 3600
+    frame["arrivals"] = np.bincount(day, rates * width[:n]) / 3600
+    for name, value in truth.items():
+        place = len(TICKET_STATS) + TIME_STATS.index(f"{name}_s")
+        by_day = np.stack([np.bincount(day, row) for row in sums[:, place]]) / 3600
+        frame[f"{name}_h"], frame[f"{name}_h_exact"] = by_day.mean(axis=0), np.bincount(day, value) / 3600
+        frame[f"{name}_h_se"] = by_day.std(axis=0, ddof=1) / math.sqrt(replications)
+        # Of a queue that forms once in so many plays the sample's own error is none.
+        seen = (by_day > 0).sum(axis=0) >= _SEEN
+        difference = frame[f"{name}_h"] - frame[f"{name}_h_exact"]
+        frame[f"{name}_z"] = np.where(seen, difference / frame[f"{name}_h_se"].where(seen, 1.0), 0.0)
+    z = np.abs(frame[[f"{name}_z" for name in truth]].to_numpy())
+    offered, known = exact.offered.sum(), case.target is not None
+    hits, decided = (sums[:, TICKET_STATS.index(each)].sum() for each in ("hits", "decided"))
+    return SelfCheck(
+        frame=frame,
+        worst=float(z.max()),
+        limit=float(-ndtri(_FALSE_ALARM / (2 * z.size))),
+        twin=float(hits / decided) if known and decided else math.nan,
+        exact=float((exact.service_level * exact.offered).sum() / offered) if known and offered > 0 else math.nan,
+        simulated=outcome.summary.service_level,
+    )
+
+
+def _means(case: Case, n: int) -> FloatArray:
+    if not case.services:
+        assert case.arrivals.service_s is not None  # the door has checked that somebody has handle times
+        return np.full(n, case.arrivals.service_s.mean())
+    means = [np.broadcast_to(each.mean_s, (len(case.staffing.agents),)) for each in case.services]
+    return np.asarray(np.average(means, axis=0, weights=case.shares))[:n]
+
+
+def _patience(case: Case) -> float | None:
+    if not case.patiences:
+        return None
+    mean = float(np.average([each.mean_s for each in case.patiences], weights=case.shares))
+    return mean if math.isfinite(mean) else None
