@@ -60,10 +60,10 @@ def rising_times(parameter: str, value: object) -> tuple[float, ...]:
     return times
 
 
-def name(parameter: str, value: object) -> str:
-    """Name of a queue."""
+def name(parameter: str, value: object, *, legal: str = "the name of a queue") -> str:
+    """Name of a queue, or of what ``legal`` says."""
     if not isinstance(value, str) or not value:
-        raise bad_value(parameter, value, "the name of a queue")
+        raise bad_value(parameter, value, legal)
     return value
 
 
@@ -135,7 +135,7 @@ def events(value: object) -> tuple[tuple[Event, tuple[str, ...]], ...]:
         if once and change is not None:
             raise bad_value("events.change", change, "left out where `once` is true", "it will not come again")
         event = Event(
-            name=name("events.name", each.get("name", "")),
+            name=name("events.name", each.get("name", ""), legal="a name for the event, in quotes"),
             days=frozenset(_days_and_spans(each.get("days", ()))), factor=factor, once=once,
         )  # fmt: skip
         found.append((event, names("events.queues", each.get("queues", ()))))
