@@ -30,6 +30,7 @@ from staffcast.forecast.past.days import Days, Floats, Grid
 from staffcast.forecast.past.lessons import draw_lessons
 from staffcast.forecast.ratios.handling import HandleTimes, learn_handle_times
 from staffcast.forecast.sums import common_share
+from staffcast.forecast.today import narrowed, revise_first_day
 from staffcast.forecast.uncertainty import learn_spread
 
 __all__ = ["forecast"]
@@ -166,6 +167,10 @@ def _forecast_queue(
     expected = sum(w * make(name).learn(lessons.past).expect_days(future.dates) for name, w in weights.items())
     expected = np.asarray(expected) * lessons.uplift(future.dates)[:, None]
     reasons["notes"] += lessons.describe()
+    morning = revise_first_day(past, lessons, weights, future)
+    if morning is not None:
+        expected[0] = morning.mean
+        reasons["notes"].append(f"today: {morning.why}")
     waiting = since_close(y, grid.opened, calendar)
     mean, carried = fold_closed(
         future.spread(expected), future.opened, waiting=waiting, lost=calendar.closed_arrivals == "lost"
@@ -177,7 +182,7 @@ def _forecast_queue(
         queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=handle_s, spread=spread,
         quantiles=ahead.quantiles,
     )  # fmt: skip
-    return frame, reasons
+    return frame if morning is None else narrowed(frame, morning, future, ahead.quantiles), reasons
 
 
 class _Ahead:
