@@ -66,7 +66,8 @@ def require_open_in_time(scenario: Scenario, last_known: pd.Timestamp) -> None:
     InputError
         One opens later.
     """
-    end = last_known + pd.Timedelta(seconds=parse_duration_s(scenario.horizon, parameter="horizon"))
+    # Days by the wall clock, as the horizon has them; the last known interval has just ended when it begins.
+    end = last_known.tz_localize(None) + pd.Timedelta(seconds=parse_duration_s(scenario.horizon, parameter="horizon"))
     for name, new in scenario.new_queues.items():
         if new.begins is not None and new.begins > end.date():
             raise bad_value(
