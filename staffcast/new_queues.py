@@ -122,7 +122,7 @@ def open_new_queues(
         for queue, tickets in moved.items():
             gone, waited = sources[queue].fold(tickets)
             lost[queue] += [gone, waited, (gone * new.cv) ** 2]
-            why[queue] = _noted(why[queue], f"{new.moves[queue]:.0%} of its tickets move to {name}{_since(new)}")
+            why[queue] = _noted(why[queue], f"{100 * new.moves[queue]:g} % of its tickets move to {name}{_since(new)}")
         if scenario.plans(name):
             parts[name] = _rows(name, new, scenario, demand, sources, moved, calendars[new.like], ramp)
             why[name] = _reasons(name, new, scenario, why[new.like])
@@ -270,7 +270,7 @@ def _with_quantiles(frame: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
 
 def _reasons(name: str, new: NewQueue, scenario: Scenario, like: Mapping[str, object]) -> dict[str, object]:
     parts = [f"{new.per_week:g} tickets a week that nobody had before"] if new.per_week else []
-    parts += [f"{share:.0%} of {queue}'s" for queue, share in new.moves.items() if share]
+    parts += [f"{100 * share:g} % of the tickets of {queue}" for queue, share in new.moves.items() if share]
     grows = f", growing to that over {new.ramp_up_days:g} days" if new.ramp_up_days else ""
     rules = scenario.for_queue(name)
     borrowed = ["course of the week"]
@@ -280,8 +280,8 @@ def _reasons(name: str, new: NewQueue, scenario: Scenario, like: Mapping[str, ob
         **{key: like.get(key) for key in ("rate_cv", "share_level", "share_day", "bursts")},
         "notes": [
             f"a new queue without history: {' and '.join(parts)}{_since(new)}{grows}; the guess may be off by "
-            f"{new.cv:.0%}",
-            f"{', '.join(borrowed)} as {new.like}'s",
+            f"{100 * new.cv:g} %",
+            f"{', '.join(borrowed)}: those of {new.like}",
         ],
     }  # fmt: skip
 

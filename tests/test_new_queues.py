@@ -77,7 +77,7 @@ def test_what_moves_over_is_missing_where_it_was():
     np.testing.assert_allclose(app["mean"], both)
     work = 0.3 * before["orders"]["mean"] * 300 + 0.1 * before["other"]["mean"] * 600
     np.testing.assert_allclose(app["aht_s"], work / both, rtol=0.02)
-    assert found.why["orders"]["notes"][-1] == "30% of its tickets move to app"
+    assert found.why["orders"]["notes"][-1] == "30 % of its tickets move to app"
 
 
 def test_it_opens_on_its_day_and_grows_evenly():

@@ -53,6 +53,8 @@ def forecast(
 ) -> Demand:
     """Forecast what will be offered in each interval after the series' end.
 
+    Where it ends during a day, the rest of that day is revised by its morning (:mod:`staffcast.forecast.today`).
+
     Parameters
     ----------
     series : DataFrame
