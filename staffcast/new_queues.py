@@ -49,7 +49,7 @@ def require_new_queues(scenario: Scenario, known: Iterable[str], planned: Iterab
         if name in history:
             raise bad_value(
                 "new_queues", name, f"a queue that the log does not have: {', '.join(sorted(history))}",
-                f"change what is forecast with [what_if.queues.{name}] instead",
+                f"it has a history: leave the table out, and change its forecast with [what_if.queues.{name}]",
             )  # fmt: skip
         for key, other in (("like", new.like), *(("moves", source) for source in new.moves)):
             if other not in forecast:
