@@ -45,17 +45,20 @@ def test_with_too_little_learnt_the_forecast_of_the_night_before_stands():
 
 @pytest.mark.parametrize("today", [1.5, 0.6])
 def test_a_planted_morning_moves_the_rest_of_its_day_only(today):
-    """The rest of a day begun busier or quieter is within 12 % of its rate, nearer than at midnight; others stay."""
-    series, _ = cut(today=today)
-    made, stood = forecast(series, "8d", **WHERE), forecast(before(series), "9d", **WHERE)
-    found, night = made.frame, stood.frame["mean"].to_numpy()[12 : 12 + len(made.frame)]
-    truth = today * weekly_rate(pd.DatetimeIndex(found["ds"][:REST]), level=LEVEL).sum()
-    revised = found["mean"][:REST].sum()
-    assert revised == pytest.approx(truth, rel=0.12)
-    assert abs(revised - truth) < abs(night[:REST].sum() - truth) / 2
-    np.testing.assert_allclose(found["mean"][-24:], night[-24:], rtol=0.1)
-    note = next(n for n in made.why["orders"]["notes"] if n.startswith("today: by 12:00 "))
-    assert ("higher" if today > 1 else "lower") in note
+    """The rest of a day begun busier or quieter is, over four draws, under half as far off as at midnight."""
+    off = []
+    for seed in range(1, 5):
+        series, _ = cut(today=today, seed=seed)
+        made, stood = forecast(series, "8d", **WHERE), forecast(before(series), "9d", **WHERE)
+        found, night = made.frame, stood.frame["mean"].to_numpy()[12 : 12 + len(made.frame)]
+        truth = today * weekly_rate(pd.DatetimeIndex(found["ds"][:REST]), level=LEVEL).sum()
+        off.append([abs(found["mean"][:REST].sum() / truth - 1), abs(night[:REST].sum() / truth - 1)])
+        np.testing.assert_allclose(found["mean"][-24:], night[-24:], rtol=0.15)
+        note = next(n for n in made.why["orders"]["notes"] if n.startswith("today: by 12:00 "))
+        assert ("higher" if today > 1 else "lower") in note
+    revised, stood = np.mean(off, axis=0)
+    assert revised < 0.15
+    assert revised < stood / 2
 
 
 def test_the_rest_of_the_day_is_surer_and_its_row_agrees_with_itself():
