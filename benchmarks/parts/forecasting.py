@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from parts.common import Options, prose, table
 from parts.forecast_cases import growth, history, speed
 from parts.forecast_data import HORIZONS, LAST, Series, made_sets, real_sets
 from parts.forecast_peers import PEERS
 from parts.forecast_rolls import AUTO, BUSY, MEAN, NAIVE, PATHS, SLOW_FITS, TRUTH, Rolls, roll
+from parts.forecast_today import intraday
 from parts.goals import Goal, goals_table
 from staffcast.forecast.models.lineup import MODELS, SLOW
 
@@ -227,7 +229,8 @@ def measure(options: Options) -> str:
     ]  # fmt: skip
     texts = [f"### {title}\n\n{make()}" for title, make in sections]
     cases = (
-        ("Growth, holidays and events eight weeks ahead", growth), ("Two weeks of history", history), ("Speed", speed),
+        ("Growth, holidays and events eight weeks ahead", growth), ("Two weeks of history", history),
+        ("The afternoon, at noon", partial(intraday, sets)), ("Speed", speed),
     )  # fmt: skip
     for title, case in cases:
         text, goals = case(options)

@@ -30,6 +30,7 @@ from staffcast.forecast.past.days import Days, Floats, Grid
 from staffcast.forecast.past.lessons import draw_lessons
 from staffcast.forecast.ratios.columns import QueueRatios, learn_ratios
 from staffcast.forecast.sums import common_share
+from staffcast.forecast.today import narrowed, revise_first_day
 from staffcast.forecast.uncertainty import learn_spread
 
 __all__ = ["forecast"]
@@ -51,6 +52,8 @@ def forecast(
     progress: Progress | None = None,
 ) -> Demand:
     """Forecast what will be offered in each interval after the series' end.
+
+    Where it ends during a day, the rest of that day is revised by its morning (:mod:`staffcast.forecast.today`).
 
     Parameters
     ----------
@@ -166,6 +169,10 @@ def _forecast_queue(
     expected = sum(w * make(name).learn(lessons.past).expect_days(future.dates) for name, w in weights.items())
     expected = np.asarray(expected) * lessons.uplift(future.dates)[:, None]
     reasons["notes"] += lessons.describe()
+    morning = revise_first_day(past, lessons, weights, future)
+    if morning is not None:
+        expected[0] = morning.mean
+        reasons["notes"].append(f"today: {morning.why}")
     waiting = since_close(y, grid.opened, calendar)
     mean, carried = fold_closed(
         future.spread(expected), future.opened, waiting=waiting, lost=calendar.closed_arrivals == "lost"
@@ -176,7 +183,7 @@ def _forecast_queue(
         queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=beside["aht_s"], spread=spread,
         quantiles=ahead.quantiles,
     ).assign(**beside)  # fmt: skip
-    return frame, reasons
+    return frame if morning is None else narrowed(frame, morning, future, ahead.quantiles), reasons
 
 
 class _Ahead:

@@ -167,6 +167,8 @@ def _with_figures(plan: Plan, summary: pd.DataFrame) -> pd.DataFrame:
 def _offered(plan: Plan, queue: str) -> pd.DataFrame:
     """The past as people met it: what came while closed counts at the next opening, as in the forecast."""
     rows = plan.intake.series[plan.intake.series["unique_id"] == queue]
+    if rows.empty:  # a new queue has no past
+        return rows
     offered, _ = plan.intake.calendars[queue].fold(rows["y"].to_numpy(dtype=float), pd.DatetimeIndex(rows["ds"]))
     return rows.assign(y=offered)
 
