@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from staffcast.forecast.past.days import Floats, Ints
 
@@ -16,6 +17,9 @@ _WORTH_OF_OTHERS = 600.0
 _WIDTH = 0.01
 _LEAST = 1e-12
 _REPEATS = 3
+_WEEK = np.arange(7)[:, None]
+
+Flags = npt.NDArray[np.bool_]
 
 
 def weekday_profile(rates: Floats, weekday: Ints, weight: Floats, others: Floats | None = None) -> Floats:
@@ -67,9 +71,11 @@ def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Float
     """Shape of each weekday, shape (7, slots), and the tickets behind it as of a Poisson count, shape (7, 1)."""
     slots = rates.shape[1]
     known = ~np.isnan(rates)
-    filled = np.where(known, rates, 0.0)
-    belongs = (weekday == np.arange(7)[:, None]) * weight
-    seen = belongs @ known
+    whole = bool(known.all())
+    filled = rates if whole else np.where(known, rates, 0.0)
+    belongs = (weekday == _WEEK) * weight
+    days = belongs.sum(axis=1, keepdims=True)
+    seen = np.repeat(days, slots, axis=1) if whole else belongs @ known.astype(float)
     mean = np.divide(belongs @ filled, seen, out=np.full((7, slots), np.nan), where=seen > 0)
     # A slot never seen on a weekday takes its mean at the weekday's level, a weekday never seen that of all.
     around = np.nan_to_num(_mean_of_known(mean))
@@ -81,10 +87,10 @@ def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Float
     mean = np.where(there, mean, around * level)
     total = mean.sum(axis=1, keepdims=True)
     flat = np.full(slots, 1 / slots)
-    whole = around.sum()
-    own = np.where(total > 0, mean / np.maximum(total, _LEAST), around / whole if whole > 0 else flat)
-    noise = max(_noise(filled, known, mean, weekday, weight), _LEAST)
-    return own, np.asarray(belongs.sum(axis=1, keepdims=True) * total / noise)
+    all_of_it = around.sum()
+    own = np.where(total > 0, mean / np.maximum(total, _LEAST), around / all_of_it if all_of_it > 0 else flat)
+    noise = max(_noise(filled, None if whole else known, mean, weekday, weight), _LEAST)
+    return own, np.asarray(days * total / noise)
 
 
 def day_shares(rates: Floats, profile: Floats, weekday: Ints) -> tuple[Floats, Floats]:
@@ -92,10 +98,11 @@ def day_shares(rates: Floats, profile: Floats, weekday: Ints) -> tuple[Floats, F
 
     A day seen in part is scaled up by what its weekday usually has in that part; 0 where nothing was seen.
     """
+    total = np.asarray(rates.sum(axis=1))
+    if not np.isnan(total).any():
+        return total, np.ones(len(total))
     known = ~np.isnan(rates)
     total = np.where(known, rates, 0.0).sum(axis=1)
-    if known.all():
-        return total, np.ones(len(total))
     share = np.where(known, profile[weekday], 0.0).sum(axis=1)
     return np.divide(total, share, out=np.zeros(len(total)), where=share > 0), share
 
@@ -105,17 +112,28 @@ def _mean_of_known(table: Floats) -> Floats:
     return np.asarray(np.where(known, table, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
-def _noise(filled: Floats, known: Floats, mean: Floats, weekday: Ints, weight: Floats) -> float:
-    """Variance of a count around its weekday's profile at its own day's level, ÷ its mean: 1 for Poisson counts."""
-    usual = np.where(known, mean[weekday], 0.0)
-    level = filled.sum(axis=1) / np.maximum(usual.sum(axis=1), _LEAST)
-    expected = usual * level[:, None]
-    use = (expected > _LEAST) * weight[:, None]
-    squares = np.divide((filled - expected) ** 2, expected, out=np.zeros_like(filled), where=expected > _LEAST)
+def _noise(filled: Floats, known: Flags | None, mean: Floats, weekday: Ints, weight: Floats) -> float:
+    """Variance of a count around its weekday's profile at its own day's level, ÷ its mean: 1 for Poisson counts.
+
+    ``known`` is None where all is known.
+    """
+    expected = mean[weekday]
+    if known is not None:
+        expected *= known
+    expected *= (filled.sum(axis=1) / np.maximum(expected.sum(axis=1), _LEAST))[:, None]
+    squares = filled - expected
+    squares *= squares
+    if known is None and expected.min(initial=1.0) > _LEAST:
+        squares /= expected
+        used = np.full(len(filled), float(filled.shape[1]))
+    else:
+        use = expected > _LEAST
+        squares = np.divide(squares, expected, out=np.zeros_like(filled), where=use)
+        used = use.sum(axis=1).astype(float)
     # Each weekday's means and each day's level are fitted too.
     days = np.bincount(weekday, weight > 0, 7).astype(float)
-    slots = max(known.sum() / max(len(weight), 1), 2.0)
-    left = 1 - (1 / np.maximum(days[weekday], 1))[:, None] - 1 / slots
-    noise = float((use * squares).sum() / max((use * np.maximum(left, 0.05)).sum(), _LEAST))
+    slots = filled.shape[1] if known is None else known.sum() / max(len(weight), 1)
+    left = np.maximum(1 - 1 / np.maximum(days, 1) - 1 / max(slots, 2.0), 0.05)[weekday]
+    noise = float(weight @ squares.sum(axis=1)) / max(float((weight * left) @ used), _LEAST)
     # Where hardly a weekday was seen twice, nothing can be said of noise: counts have at least Poisson's.
     return max(noise, 1.0) if np.maximum(days - 1, 0).sum() < _REPEATS else noise
