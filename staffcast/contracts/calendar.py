@@ -115,6 +115,10 @@ def fold_closed(
     if lost:
         return np.where(opened, values, 0.0), np.zeros(len(values))
     n = len(values)
+    if opened.all():
+        carried = np.zeros(n)
+        carried[:1] = waiting
+        return values + carried, carried
     index = np.where(opened, np.arange(n), n)
     following = np.minimum.accumulate(index[::-1])[::-1]
     late = ~opened & (following < n)

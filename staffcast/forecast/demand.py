@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy import special, stats
 from staffcast.contracts import DEMAND, InputError, bad_value, quantile_column
 from staffcast.forecast.uncertainty import Spread
 
-__all__ = ["QUANTILES", "Demand", "count_cdf", "count_quantiles", "demand_rows"]
+__all__ = ["QUANTILES", "Demand", "DemandPart", "count_cdf", "count_quantiles", "demand_rows"]
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 _TINY_CV = 1e-6
@@ -304,24 +305,44 @@ def _one_grid(frame: pd.DataFrame) -> None:
         raise InputError(f"queue {first!r}: intervals are missing or uneven after {frame['ds'].iloc[gap]}")
 
 
-def demand_rows(
-    queue: str,
-    ds: pd.DatetimeIndex,
-    *,
-    opened: npt.NDArray[np.bool_],
-    mean: Floats,
-    carried: Floats,
-    aht_s: float | Floats,
-    spread: Spread,
-    quantiles: Sequence[float],
-) -> pd.DataFrame:
-    """Lay out the demand table of one queue."""
-    rate_cv = spread.cv_at(mean)
-    table = count_quantiles(mean, rate_cv, quantiles)
+@dataclass(frozen=True, kw_only=True)
+class DemandPart:
+    """What the demand table says of one queue; arrays of shape (intervals,)."""
+
+    queue: str
+    ds: pd.DatetimeIndex
+    opened: npt.NDArray[np.bool_]
+    mean: Floats
+    carried: Floats
+    aht_s: float | Floats
+    spread: Spread
+
+
+def demand_rows(parts: Sequence[DemandPart], quantiles: Sequence[float]) -> pd.DataFrame:
+    """Lay out the demand table, queue by queue."""
+    sizes = [len(part.ds) for part in parts]
+
+    def each(values: Sequence[float]) -> Floats:
+        return np.repeat(np.asarray(values, dtype=float), sizes)
+
+    mean = np.concatenate([part.mean for part in parts])
+    rate_cv = np.concatenate([part.spread.cv_at(part.mean) for part in parts])
+    # A queue at a time: terms of one stay in the processor's cache.
+    edges = np.cumsum([0, *sizes])
+    table = np.concatenate([
+        count_quantiles(mean[a:b], rate_cv[a:b], quantiles) for a, b in pairwise(edges)
+    ])  # fmt: skip
     return pd.DataFrame(
         {
-            "unique_id": queue, "ds": ds, "open": opened, "mean": mean, "carried": carried, "aht_s": aht_s,
+            "unique_id": np.repeat(np.array([part.queue for part in parts], dtype=object), sizes),
+            "ds": parts[0].ds.append([part.ds for part in parts[1:]]),
+            "open": np.concatenate([part.opened for part in parts]),
+            "mean": mean,
+            "carried": np.concatenate([part.carried for part in parts]),
+            "aht_s": np.concatenate([np.broadcast_to(part.aht_s, len(part.ds)) for part in parts]),
             **{quantile_column(q): table[:, i] for i, q in enumerate(quantiles)},
-            "rate_cv": rate_cv, "share_level": spread.share_level, "share_day": spread.share_day,
+            "rate_cv": rate_cv,
+            "share_level": each([part.spread.share_level for part in parts]),
+            "share_day": each([part.spread.share_day for part in parts]),
         }
-    )  # fmt: skip
+    )

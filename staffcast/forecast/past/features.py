@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Calendar
-from staffcast.forecast.past.days import Dates, Floats, Ints
+from staffcast.forecast.past.days import Dates, Floats
 
 __all__ = ["DayKinds", "Flags", "day_kinds", "holidays_among", "month_waves", "year_waves"]
 
