@@ -26,7 +26,7 @@ _WILD_CV = 0.6
 # Paths are drawn so many at a time, so that the first ones do not depend on how many are wanted.
 _BLOCK = 64
 # Up to this mean, and so many terms, a distribution is added up; beyond, quantiles are searched for one by one.
-_MOST_ADDED, _WIDEST, _GROUP = 300.0, 1000.0, 64
+_MOST_ADDED, _WIDEST, _GROUP = 300.0, 1000.0, 200
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,16 +57,26 @@ def count_quantiles(mean: npt.ArrayLike, rate_cv: npt.ArrayLike, quantiles: Sequ
     q = np.asarray(quantiles, dtype=float)
     out = np.zeros((len(m), len(q)))
     busy = np.flatnonzero(m > 0) if len(q) else np.zeros(0, dtype=np.int64)
-    # How far the terms have to be added up; groups of like length, so that none does another's work.
-    reach = m[busy] + 9 * np.sqrt(m[busy] + (cv[busy] * m[busy]) ** 2) + 40 * cv[busy] ** 2 * m[busy] + 12
-    order = np.argsort(reach)
-    busy, reach = busy[order], reach[order]
-    added = (m[busy] < _MOST_ADDED) & (reach < _WIDEST)
-    few, widths = busy[added], reach[added]
-    for part in np.array_split(np.arange(len(few)), max(len(few) // _GROUP, 1)) if len(few) else ():
-        at = few[part]
-        out[at] = _by_adding(m[at], cv[at], q, int(widths[part[-1]]))
-    rest = np.setdiff1d(busy, few[~np.isnan(out[few]).any(axis=1)])
+    sd = np.sqrt(m[busy] + (cv[busy] * m[busy]) ** 2)
+    rest = busy
+    # How far the terms have to be added up: first as far as a normal count's quantiles go, then further.
+    for wide in (False, True):
+        if not len(rest):
+            break
+        if wide:
+            reach = m[busy] + 9 * sd + 40 * cv[busy] ** 2 * m[busy] + 12
+        else:
+            reach = m[busy] + (float(special.ndtri(q.max())) + 1) * sd + 4
+        reach = reach[np.searchsorted(busy, rest)]
+        # Groups of like length, so that none does another's work.
+        order = np.argsort(reach)
+        few, widths = rest[order], reach[order]
+        added = (m[few] < _MOST_ADDED) & (widths < _WIDEST)
+        few, widths = few[added], widths[added]
+        for part in np.array_split(np.arange(len(few)), max(len(few) // _GROUP, 1)) if len(few) else ():
+            at = few[part]
+            out[at] = _by_adding(m[at], cv[at], q, int(widths[part[-1]]))
+        rest = np.setdiff1d(rest, few[~np.isnan(out[few]).any(axis=1)])
     uncertain = rest[cv[rest] > _TINY_CV]
     sure = rest[cv[rest] <= _TINY_CV]
     out[sure] = stats.poisson.ppf(q, m[sure, None])
@@ -83,9 +93,20 @@ def _by_adding(m: Floats, cv: Floats, q: Floats, width: int) -> Floats:
     # Poisson or negative binomial: p(k) ÷ p(k − 1) = m·(1 + (k − 1)·cv²) ÷ (k·(1 + cv²·m)).
     terms = np.empty((len(m), width + 1))
     terms[:, 0] = np.exp(-np.divide(np.log1p(square * m), square, out=m.copy(), where=square > 0))
-    terms[:, 1:] = (m / spread)[:, None] * (1 + square[:, None] * (k - 1)) / k
-    upto = np.cumsum(np.cumprod(terms, axis=1), axis=1)
-    found = np.stack([np.count_nonzero(upto < level * (1 - _TIE), axis=1) for level in q], axis=1)
+    np.multiply((square * m / spread)[:, None], (k - 1) / k, out=terms[:, 1:])
+    terms[:, 1:] += (m / spread)[:, None] * (1 / k)
+    upto = np.cumsum(np.cumprod(terms, axis=1, out=terms), axis=1, out=terms)
+    # How many of the sums, which rise, lie below each level: halving the stretch where the last of these may be.
+    flat, level = upto.ravel(), q * (1 - _TIE)
+    start = np.arange(len(m))[:, None] * (width + 1)
+    found = np.broadcast_to(start, (len(m), len(q))).copy()
+    step = 1 << width.bit_length()
+    last = start + width
+    while step:
+        at = found + (step - 1)
+        found += step * ((at <= last) & (flat.take(at, mode="clip") < level))
+        step >>= 1
+    found -= start
     return np.where(found <= width, found, np.nan)
 
 

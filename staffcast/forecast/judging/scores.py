@@ -80,8 +80,8 @@ def backtest(
     """
     checked = as_series(series)
     rolled = roll(
-        cut(checked), calendars_for(checked, calendar), models=resolve(models), horizon=horizon, origins=origins, step=step,
-        processes=processes, progress=progress,
+        cut(checked), calendars_for(checked, calendar), models=resolve(models), horizon=horizon, origins=origins,
+        step=step, processes=processes, progress=progress,
     )  # fmt: skip
     if not rolled:
         raise InputError(f"no queue has the {LEAST_HISTORY_DAYS + 1} days of history that a backtest needs")

@@ -72,7 +72,7 @@ def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Float
     slots = rates.shape[1]
     known = ~np.isnan(rates)
     whole = bool(known.all())
-    filled = rates if whole else np.where(known, rates, 0.0)
+    filled = np.ascontiguousarray(rates) if whole else np.where(known, rates, 0.0)
     belongs = (weekday == _WEEK) * weight
     days = belongs.sum(axis=1, keepdims=True)
     seen = np.repeat(days, slots, axis=1) if whole else belongs @ known.astype(float)
@@ -115,25 +115,25 @@ def _mean_of_known(table: Floats) -> Floats:
 def _noise(filled: Floats, known: Flags | None, mean: Floats, weekday: Ints, weight: Floats) -> float:
     """Variance of a count around its weekday's profile at its own day's level, ÷ its mean: 1 for Poisson counts.
 
-    ``known`` is None where all is known.
+    ``known`` is None where all is known. With f the counts of a day, F their sum, m its weekday's means over what is
+    known and L = F ÷ Σm its level, Σ(f − L·m)² ÷ (L·m) = Σ(f² ÷ m) ÷ L − F: squares are summed by weekday first.
     """
-    expected = mean[weekday]
-    if known is not None:
-        expected *= known
-    expected *= (filled.sum(axis=1) / np.maximum(expected.sum(axis=1), _LEAST))[:, None]
-    squares = filled - expected
-    squares *= squares
-    if known is None and expected.min(initial=1.0) > _LEAST:
-        squares /= expected
-        used = np.full(len(filled), float(filled.shape[1]))
+    total = filled.sum(axis=1)
+    there = mean > 0
+    if known is None:
+        usual, used = mean.sum(axis=1)[weekday], there.sum(axis=1)[weekday]
     else:
-        use = expected > _LEAST
-        squares = np.divide(squares, expected, out=np.zeros_like(filled), where=use)
-        used = use.sum(axis=1).astype(float)
+        day = np.arange(len(filled))
+        usual, used = ((known @ each.T.astype(float))[day, weekday] for each in (mean, there))
+    some = (total > 0) & (usual > _LEAST)
+    by_level = np.divide(weight * usual, total, out=np.zeros(len(total)), where=some)
+    squares = ((weekday == _WEEK) * by_level) @ (filled * filled)
+    squares = np.divide(squares, mean, out=np.zeros_like(mean), where=there)
+    spread = float(squares.sum() - weight @ (total * some))
     # Each weekday's means and each day's level are fitted too.
     days = np.bincount(weekday, weight > 0, 7).astype(float)
     slots = filled.shape[1] if known is None else known.sum() / max(len(weight), 1)
     left = np.maximum(1 - 1 / np.maximum(days, 1) - 1 / max(slots, 2.0), 0.05)[weekday]
-    noise = float(weight @ squares.sum(axis=1)) / max(float((weight * left) @ used), _LEAST)
+    noise = max(spread, 0.0) / max(float((weight * left * some) @ used), _LEAST)
     # Where hardly a weekday was seen twice, nothing can be said of noise: counts have at least Poisson's.
     return max(noise, 1.0) if np.maximum(days - 1, 0).sum() < _REPEATS else noise
