@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import special, stats
 
 from staffcast.contracts import DEMAND, InputError, bad_value, quantile_column
+from staffcast.forecast.paths import BLOCK, Paths
 from staffcast.forecast.uncertainty import Spread
 
 __all__ = ["QUANTILES", "Demand", "DemandPart", "count_cdf", "count_quantiles", "demand_rows"]
@@ -22,9 +23,6 @@ __all__ = ["QUANTILES", "Demand", "DemandPart", "count_cdf", "count_quantiles", 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 _TINY_CV = 1e-6
 _TIE = 1e-13
-_WILD_CV = 0.6
-# Paths are drawn so many at a time, so that the first ones do not depend on how many are wanted.
-_BLOCK = 64
 # Up to this mean, and so many terms, a distribution is added up; beyond, quantiles are searched for one by one.
 _MOST_ADDED, _WIDEST, _GROUP = 300.0, 1000.0, 200
 
@@ -203,7 +201,7 @@ class Demand:
     @property
     def queues(self) -> list[str]:
         """Names of the queues, in the order of the frame."""
-        return list(dict.fromkeys(self.frame["unique_id"]))
+        return list(self._places)
 
     @property
     def ds(self) -> pd.DatetimeIndex:
@@ -218,7 +216,16 @@ class Demand:
 
     def of(self, queue: str) -> pd.DataFrame:
         """Rows of one queue."""
-        return self.frame[self.frame["unique_id"] == queue].reset_index(drop=True)
+        return self.frame.iloc[self._places.get(queue, slice(0))].reset_index(drop=True)
+
+    @cached_property
+    def _places(self) -> dict[str, slice | npt.NDArray[np.intp]]:
+        """Rows of each queue, which as a rule follow each other."""
+        codes, names = pd.factorize(self.frame["unique_id"])
+        if (np.diff(codes) >= 0).all():
+            edges = np.searchsorted(codes, np.arange(len(names) + 1)).tolist()
+            return {str(name): slice(*edge) for name, edge in zip(names, pairwise(edges), strict=True)}
+        return {str(name): np.flatnonzero(codes == code) for code, name in enumerate(names)}
 
     def sample(self, n: int, *, of: Literal["counts", "rates"] = "counts") -> Floats:
         """Draw possible futures.
@@ -240,75 +247,19 @@ class Demand:
         if of not in ("counts", "rates"):
             raise bad_value("of", of, '"counts" or "rates"')
         queues = self.queues
-        out = np.empty((n, len(queues), len(self.ds)))
+        day = np.unique(self.ds.tz_localize(None).to_numpy().astype("datetime64[D]"), return_inverse=True)[1]
+        out = np.empty((n, len(queues), len(day)))
         for place, queue in enumerate(queues):
-            draw = _Paths(self.of(queue), self.common)
-            for block, first in enumerate(range(0, n, _BLOCK)):
+            draw = Paths(self.of(queue), self.common, day)
+            for block, first in enumerate(range(0, n, BLOCK)):
                 # Named after the queue, so that it has the same futures alone and among others.
                 key = (block, zlib.crc32(queue.encode()))
                 rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-                shared = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
-                rates, counts = draw.block(rng, shared, counts=of == "counts")
-                out[first : first + _BLOCK, place] = (rates if counts is None else counts)[: n - first]
+                shared = None
+                if self.common > 0:
+                    shared = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
+                draw.block(out[first : first + BLOCK, place], rng, shared, counts=of == "counts")
         return out
-
-
-class _Paths:
-    """Draws the paths of one queue, a block at a time."""
-
-    def __init__(self, rows: pd.DataFrame, common: float) -> None:
-        self._common = common
-        self._mean = rows["mean"].to_numpy(dtype=float)
-        self._some = np.flatnonzero(self._mean > 0)
-        cv, level, day = (rows[c].to_numpy(dtype=float)[self._some] for c in ("rate_cv", "share_level", "share_day"))
-        self._cv, self._level = cv, np.sqrt(level)
-        self._of_day, self._own = np.sqrt(np.minimum(day, 1 - level)), np.sqrt(np.maximum(1 - level - day, 0.0))
-        local = pd.DatetimeIndex(rows["ds"]).tz_localize(None).to_numpy().astype("datetime64[D]")
-        number = np.unique(local, return_inverse=True)[1]
-        self._days = int(number.max()) + 1 if len(number) else 0
-        self._day = number[self._some]
-
-    def block(
-        self, rng: np.random.Generator, shared: np.random.Generator, *, counts: bool
-    ) -> tuple[Floats, Floats | None]:
-        """Rates, and counts if wanted, of a whole block of paths, shape (paths, intervals)."""
-        rates = np.zeros((_BLOCK, len(self._mean)))
-        number = np.zeros_like(rates) if counts else None
-        if len(self._some):
-            z = rng.standard_normal((_BLOCK, len(self._some)), dtype=np.float32).astype(float)
-            z *= self._own
-            # Days and the level first from what all queues share; one queue has as many days as another.
-            size = (_BLOCK, self._days + 1)
-            both = np.sqrt(self._common) * shared.standard_normal(size)
-            both += np.sqrt(1 - self._common) * rng.standard_normal(size)
-            days, level = both[:, 1:], both[:, :1]
-            z += np.take(days, self._day, axis=1) * self._of_day
-            z += level * self._level
-            drawn = self._mean[self._some] * _gamma_factor(z, self._cv)
-            rates[:, self._some] = drawn  # what is closed stays 0
-            if number is not None:
-                number[:, self._some] = rng.poisson(drawn)
-        return rates, number
-
-
-def _gamma_factor(z: Floats, cv: Floats) -> Floats:
-    """Variables of mean 1 and standard deviation ``cv`` from normal ones of the same rank, shape (paths, n).
-
-    Gamma by the cube of a normal (E. B. Wilson, M. M. Hilferty, "The distribution of chi-square", PNAS 17(12), 1931,
-    pp. 684–688, doi:10.1073/pnas.17.12.684): mean right to cv⁶/729, quantiles of cv ≤ 0.5 to a percent between 5 and
-    99.9 %. Beyond a cv of 0.6, which only intervals with next to no tickets have, lognormal.
-    """
-    square = np.maximum(cv, _TINY_CV) ** 2
-    root = z * (np.sqrt(square) / 3)
-    root += 1 - square / 9
-    np.maximum(root, 0.0, out=root)
-    factor: Floats = root * root * root
-    factor[:, cv <= _TINY_CV] = 1.0
-    wild = np.flatnonzero(cv > _WILD_CV)
-    if wild.size:
-        log_square = np.log1p(square[wild])
-        factor[:, wild] = np.exp(z[:, wild] * np.sqrt(log_square) - log_square / 2)
-    return factor
 
 
 def _one_grid(frame: pd.DataFrame) -> None:
