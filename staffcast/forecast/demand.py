@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special, stats
 
 from staffcast.contracts import DEMAND, InputError, bad_value, quantile_column
-from staffcast.forecast.paths import BLOCK, Paths
+from staffcast.forecast.paths import Paths
 from staffcast.forecast.uncertainty import Spread
 
 __all__ = ["QUANTILES", "Demand", "DemandPart", "count_cdf", "count_quantiles", "demand_rows"]
@@ -251,14 +251,14 @@ class Demand:
         out = np.empty((n, len(queues), len(day)))
         for place, queue in enumerate(queues):
             draw = Paths(self.of(queue), self.common, day)
-            for block, first in enumerate(range(0, n, BLOCK)):
+            for block, first in enumerate(range(0, n, draw.size)):
                 # Named after the queue, so that it has the same futures alone and among others.
                 key = (block, zlib.crc32(queue.encode()))
                 rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
                 shared = None
                 if self.common > 0:
                     shared = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
-                draw.block(out[first : first + BLOCK, place], rng, shared, counts=of == "counts")
+                draw.block(out[first : first + draw.size, place], rng, shared, counts=of == "counts")
         return out
 
 

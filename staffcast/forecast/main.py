@@ -99,11 +99,13 @@ def forecast(
     ahead = _Ahead(queues[0].ds, days)
     handling = learn_handle_times({one.name: (one.rows, ahead.past(one, calendars[one.name])) for one in queues})
     parts, why, runs = [], {}, {}
-    for one in queues:
-        tried = by_queue.get(one.name, [])
-        part, why[one.name] = _forecast_queue(one, calendars[one.name], names, ahead, tried, handling[one.name])
+    for queue in queues:
+        tried = by_queue.get(queue.name, [])
+        part, why[queue.name] = _forecast_queue(
+            queue, calendars[queue.name], names, ahead, tried, handling[queue.name]
+        )  # fmt: skip
         parts.append(part)
-        runs[one.name] = combined(tried, why[one.name]["weights"])
+        runs[queue.name] = combined(tried, why[queue.name]["weights"])
     return Demand(
         frame=demand_rows(parts, quantiles),
         why=why,

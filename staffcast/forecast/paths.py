@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-__all__ = ["BLOCK", "Paths", "poisson_counts"]
+__all__ = ["Paths", "poisson_counts"]
 
-# Paths are drawn so many at a time, so that the first ones do not depend on how many are wanted.
-BLOCK = 125
+# Paths are drawn so many at a time, so that the first ones do not depend on how many are wanted: as many as stay in
+# the processor's cache.
+_MOST_PATHS, _CACHED = 125, 49_152
 _TINY_CV = 1e-6
 _WILD_CV = 0.6
 # Below this rate the expansion of the Poisson quantile is off by more than can be measured.
@@ -23,8 +24,6 @@ _MANY = 1e5
 _ATOMS, _TAIL = 1 << 16, 64
 # Terms of the distribution of a rate below 4: added up for all, and for those far out, where 1e-16 is left.
 _TERMS, _MOST_TERMS = 11, 40
-# So many numbers at a time stay in the processor's cache.
-_CHUNK = 1 << 13
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -41,10 +40,16 @@ class Paths:
         Correlation between queues of what is common to a day or the horizon.
     day : ndarray of int, shape (intervals,)
         Number of each interval's local day, from 0 on.
+
+    Attributes
+    ----------
+    size : int
+        Paths in a block.
     """
 
     def __init__(self, rows: pd.DataFrame, common: float, day: Ints) -> None:
         self._common = common
+        self.size = min(max(_CACHED // max(len(rows), 1), 1), _MOST_PATHS)
         self._mean = rows["mean"].to_numpy(dtype=float)
         self._some = np.flatnonzero(self._mean > 0)
         mean, cv, of_level, of_day = (
@@ -75,10 +80,10 @@ class Paths:
 
         ``shared`` draws what all queues have in common; None if that is nothing.
         """
-        z = _normals(rng, (BLOCK, len(self._some))).astype(self._kind, copy=False)
+        z = _normals(rng, (self.size, len(self._some))).astype(self._kind, copy=False)
         z *= self._own
         # Days and the level from what all queues share, and from the queue's own.
-        both = rng.standard_normal((BLOCK, self._days + 1))
+        both = rng.standard_normal((self.size, self._days + 1))
         if shared is not None:
             both *= np.sqrt(1 - self._common)
             both += np.sqrt(self._common) * shared.standard_normal(both.shape)
@@ -121,14 +126,10 @@ def poisson_counts(rates: npt.NDArray[np.floating], rng: np.random.Generator) ->
     function", ACM Transactions on Mathematical Software 42(1), 2016, doi:10.1145/2699466, with one term more): off by
     at most 3e-4 in total variation at 4, 4e-5 at 10. Smaller ones exactly.
     """
-    out = np.empty_like(rates)
-    flat, counts, w = rates.ravel(), out.ravel(), _normals(rng, rates.shape).ravel()
-    for start in range(0, flat.size, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        _expanded(flat[part], w[part].astype(flat.dtype, copy=False), counts[part])
-    few = np.flatnonzero(flat < _FEW)
-    counts[few] = _few_counts(flat[few], rng)
-    return out
+    counts = _expanded(rates, _normals(rng, rates.shape).astype(rates.dtype, copy=False))
+    few = np.flatnonzero(rates < _FEW)
+    counts.ravel()[few] = _few_counts(rates.ravel()[few], rng)
+    return counts
 
 
 def _few_counts(rates: npt.NDArray[np.floating], rng: np.random.Generator) -> Ints:
@@ -137,23 +138,22 @@ def _few_counts(rates: npt.NDArray[np.floating], rng: np.random.Generator) -> In
     low, rate = level.astype(np.float32), rates.astype(np.float32)
     term = np.exp(-rate)
     upto = term.copy()
-    counts = (low > upto).view(np.int8)
-    for k in range(1, _TERMS):
+    counts = np.zeros(len(rates), dtype=np.int8)
+    for k in range(1, _TERMS + 1):
+        counts += low > upto
         term *= rate
         term *= np.float32(1 / k)
         upto += term
-        counts += low > upto
     result = counts.astype(np.int64)
     # In the tail, where 32 bits are too few.
     far = np.flatnonzero(upto < low + np.float32(1e-6))
     if far.size:
-        k = np.arange(_MOST_TERMS)
-        exact = special.pdtr(k, rates[far].astype(float)[:, None])
+        exact = special.pdtr(np.arange(_MOST_TERMS), rates[far].astype(float)[:, None])
         result[far] = (exact < level[far, None]).sum(axis=1)
     return result
 
 
-def _expanded(rates: npt.NDArray[np.floating], w: npt.NDArray[np.floating], out: npt.NDArray[np.floating]) -> None:
+def _expanded(rates: npt.NDArray[np.floating], w: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Whole part of λ + √λ·w + (2 + w²)/6 + b(w)/√λ + c(w)/λ + d(w)/√λ³, by Horner's rule and in place."""
     root = np.maximum(rates, _FEW)
     np.sqrt(root, out=root)
@@ -181,8 +181,8 @@ def _expanded(rates: npt.NDArray[np.floating], w: npt.NDArray[np.floating], out:
     root *= w
     inner += root
     inner += rates
-    np.floor(inner, out=out)
-    np.maximum(out, 0.0, out=out)
+    np.floor(inner, out=inner)
+    return np.maximum(inner, 0.0, out=inner)
 
 
 @cache

@@ -87,12 +87,12 @@ def learn_drift(level: Floats, dates: Dates, weight: Floats) -> Drift:
         return none
     design, penalty, discount = _slow_design(int(dates[0].astype(np.int64)), span, waves)
     fresh = weight * discount
-    weights, left, beta, normal = fresh, level, np.zeros(len(penalty)), np.eye(len(penalty))
+    weights, left, beta, normal = fresh, level, penalty, np.eye(len(penalty))
     for _ in range(2):
         weighted = design * weights
         normal = weighted @ design.T
         normal.flat[:: len(penalty) + 1] += penalty
-        beta = np.linalg.solve(normal, weighted @ level)
+        beta = np.asarray(np.linalg.solve(normal, weighted @ level))
         left = level - beta @ design
         far = np.abs(left)
         scatter = max(1.4826 * middle(far[known]), _LEAST)

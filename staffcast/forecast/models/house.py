@@ -99,14 +99,15 @@ class House(Model):
         base, design = self._design(dates, plain)
         rest = root - base
         weights, left, far = fresh, rest, np.abs(rest)
-        normal, beta = np.eye(len(design)), np.zeros(len(design))
+        normal = np.eye(len(design))
+        beta: Floats = np.zeros(len(design))
         whole = float(usual.sum())
         scatter = max(float(usual @ (rest * rest)) / whole, _LEAST) ** 0.5 if whole > 0 else _SCATTER
         for _ in range(3):
             weighted = design * weights
             normal = weighted @ design.T
             normal.flat[:: len(design) + 1] += _PENALTY * (scatter / _SCATTER) ** 2 + _LEAST
-            beta = np.linalg.solve(normal, weighted @ rest)
+            beta = np.asarray(np.linalg.solve(normal, weighted @ rest))
             left = rest - beta @ design
             far = np.abs(left)
             scatter = max(1.4826 * middle(far[there]) if some else 0.0, _LEAST)
@@ -117,8 +118,8 @@ class House(Model):
         self.trust = np.divide(weights, fresh, out=np.zeros_like(fresh), where=there)
         month, reach = slice(len(beta) - 2 * _MONTH_WAVES, len(beta)), _FAR * scatter
         drawn = np.minimum(np.maximum(left, -reach), reach) * there
-        beta[month] *= believed(beta[month], np.linalg.inv(normal)[month, month], drawn, fresh)
-        self._beta: Floats = beta
+        beta[month] *= believed(beta[month], np.asarray(np.linalg.inv(normal)[month, month]), drawn, fresh)
+        self._beta = beta
         found = beta @ design
         recent = _fading(past.span, _CARRY_DAYS * float(np.log(2))) * usual
         surprise = np.minimum(np.maximum(rest - found, -reach), reach)

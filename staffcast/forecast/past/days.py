@@ -88,7 +88,7 @@ class Grid:
             total, seen = np.bincount(self._cell, values, size), self.hours.ravel()
         else:
             cell = self._cell[known]
-            total, seen = np.bincount(cell, values[known], size), np.bincount(cell, minlength=size)
+            total, seen = np.bincount(cell, values[known], size), np.bincount(cell, minlength=size).astype(float)
         mean = np.divide(total, seen, out=np.full(size, np.nan), where=seen > 0)
         return np.asarray(mean.reshape(-1, self.slots))
 
