@@ -311,6 +311,11 @@ class Calendar:
         return f"{', '.join(parts) or 'never open'} ({self.zone})"
 
     @cached_property
+    def special_days(self) -> frozenset[dt.date]:
+        """Holidays, and days given as closed."""
+        return frozenset({*self.holidays, *self.closed_on})
+
+    @cached_property
     def _open_minutes(self) -> npt.NDArray[np.bool_]:
         mask = np.zeros(7 * _DAY, dtype=np.bool_)
         for day, windows in enumerate(self.week):

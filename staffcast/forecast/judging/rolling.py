@@ -64,12 +64,21 @@ def as_series(series: pd.DataFrame) -> pd.DataFrame:
         The table breaks its contract, or a queue's intervals are not 15, 30 or 60 minutes apart.
     """
     frame = series if "unique_id" in series else series.assign(unique_id="all")
-    frame = SERIES.check(frame).sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
+    frame = SERIES.check(frame)
+    if not _sorted(frame):
+        frame = frame.sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
     queues = cut(frame)
     parts = [_even(queue.name, queue.rows, queue.ds) for queue in queues]
     if all(part is queue.rows for part, queue in zip(parts, queues, strict=True)):
         return frame
     return pd.concat(parts, ignore_index=True)
+
+
+def _sorted(frame: pd.DataFrame) -> bool:
+    """Whether rows are in order by queue and instant, as most tables are; far quicker to see than to sort."""
+    codes, names = pd.factorize(frame["unique_id"])
+    step, later = np.diff(codes), np.diff(pd.DatetimeIndex(frame["ds"]).asi8) > 0
+    return bool((step >= 0).all() and later[step == 0].all()) and list(names) == sorted(names)
 
 
 def _even(queue: str, rows: pd.DataFrame, ds: pd.DatetimeIndex) -> pd.DataFrame:

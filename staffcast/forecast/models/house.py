@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from staffcast.forecast.models.base import Model
 from staffcast.forecast.models.drift import drift_of_totals
@@ -69,14 +70,15 @@ class House(Model):
         self._days = past
         day_of_week = weekday(past.dates)
         age = _fading(past.span, self._profile_half_life)
-        fresh = age * ~day_kinds(past.dates, past.calendar).holiday
+        usual = ~day_kinds(past.dates, past.calendar).holiday
+        fresh = age * usual
         if not fresh.any():
             fresh = age
         self._profile = weekday_profile(past.rates, day_of_week, fresh, past.others)
         total, share = day_shares(past.rates, self._profile, day_of_week)
-        self._fit_level(total, share)
+        self._fit_level(total, share, usual)
 
-    def _fit_level(self, total: Floats, share: Floats) -> None:
+    def _fit_level(self, total: Floats, share: Floats, open_days: npt.NDArray[np.bool_]) -> None:
         past, dates = self._days, self._days.dates
         known = share * (share > _SEEN)
         fresh = _fading(past.span, self._half_life) * known
@@ -85,7 +87,7 @@ class House(Model):
         some = bool(there.any())
         unit = float(fresh @ root) / float(fresh.sum()) if some else 1.0
         root = root / unit
-        usual = fresh * ~day_kinds(dates, past.calendar).holiday
+        usual = fresh * open_days
         of_week = weekday(dates)
         self._weekdays: Floats = self._by_weekday(root, usual, of_week)
         # Weekday means over old and new days alike: a trend in them would pass for a difference of weekdays.

@@ -75,16 +75,16 @@ def day_kinds(dates: Dates, calendar: Calendar, *, level: Floats | None = None) 
         most = max(levels)
         rest = tuple(each < _REST * most for each in levels)
         working = tuple(each >= _WORKING * most for each in levels)
-    return _kinds(int(dates[0].astype(np.int64)), len(dates), (*calendar.holidays, *calendar.closed_on), rest, working)
+    return _kinds(int(dates[0].astype(np.int64)), len(dates), calendar.special_days, rest, working)
 
 
 @lru_cache(maxsize=512)
 def _kinds(
-    first: int, days: int, listed: tuple[dt.date, ...], rest: tuple[bool, ...], working: tuple[bool, ...]
+    first: int, days: int, listed: frozenset[dt.date], rest: tuple[bool, ...], working: tuple[bool, ...]
 ) -> DayKinds:
     """Models, queues and origins ask for the same days again and again."""
     holiday = np.zeros(days + 2, dtype=bool)
-    place = np.array(listed, dtype="datetime64[D]").astype(np.int64) - (first - 1)
+    place = np.array(sorted(listed), dtype="datetime64[D]").astype(np.int64) - (first - 1)
     holiday[place[(place >= 0) & (place < days + 2)]] = True
     of_week = (np.arange(first - 1, first + days + 1) + 3) % 7  # 1970-01-01 was a Thursday
     quiet = holiday | np.array(rest)[of_week]
