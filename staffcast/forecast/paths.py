@@ -73,9 +73,7 @@ class Paths:
         lengths = np.bincount(self._day, minlength=self._days)
         self._each = int(lengths[0]) if len(lengths) and (lengths == lengths[0]).all() else 0
 
-    def block(
-        self, out: Floats, rng: np.random.Generator, shared: np.random.Generator | None, *, counts: bool
-    ) -> None:
+    def block(self, out: Floats, rng: np.random.Generator, shared: np.random.Generator | None, *, counts: bool) -> None:
         """Fill ``out``, shape (paths, intervals), with the first rates, or counts, of a block of paths.
 
         ``shared`` draws what all queues have in common; None if that is nothing.

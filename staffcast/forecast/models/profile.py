@@ -73,10 +73,26 @@ def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Float
     known = ~np.isnan(rates)
     whole = bool(known.all())
     filled = np.ascontiguousarray(rates) if whole else np.where(known, rates, 0.0)
-    belongs = (weekday == _WEEK) * weight
+    on = weekday == _WEEK
+    belongs = on * weight
     days = belongs.sum(axis=1, keepdims=True)
-    seen = np.repeat(days, slots, axis=1) if whole else belongs @ known.astype(float)
-    mean = np.divide(belongs @ filled, seen, out=np.full((7, slots), np.nan), where=seen > 0)
+    if whole and (days > 0).all():
+        mean = belongs @ filled / days
+        around = mean.sum(axis=0) / 7
+    else:
+        mean, around = _means(belongs, filled, known)
+    total = mean.sum(axis=1, keepdims=True)
+    flat = np.full(slots, 1 / slots)
+    all_of_it = around.sum()
+    own = np.where(total > 0, mean / np.maximum(total, _LEAST), around / all_of_it if all_of_it > 0 else flat)
+    noise = max(_noise(filled, None if whole else known, mean, on, weekday, weight), _LEAST)
+    return own, np.asarray(days * total / noise)
+
+
+def _means(belongs: Floats, filled: Floats, known: Flags) -> tuple[Floats, Floats]:
+    """Tickets per weekday and slot, shape (7, slots), and per slot on all of them, where not every day is known."""
+    seen = belongs @ known.astype(float)
+    mean = np.divide(belongs @ filled, seen, out=np.full(seen.shape, np.nan), where=seen > 0)
     # A slot never seen on a weekday takes its mean at the weekday's level, a weekday never seen that of all.
     around = np.nan_to_num(_mean_of_known(mean))
     there = seen > 0
@@ -84,13 +100,7 @@ def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Float
     level = np.divide(
         np.where(there, mean, 0.0).sum(axis=1, keepdims=True), usual, out=np.ones((7, 1)), where=usual > 0
     )
-    mean = np.where(there, mean, around * level)
-    total = mean.sum(axis=1, keepdims=True)
-    flat = np.full(slots, 1 / slots)
-    all_of_it = around.sum()
-    own = np.where(total > 0, mean / np.maximum(total, _LEAST), around / all_of_it if all_of_it > 0 else flat)
-    noise = max(_noise(filled, None if whole else known, mean, weekday, weight), _LEAST)
-    return own, np.asarray(days * total / noise)
+    return np.where(there, mean, around * level), around
 
 
 def day_shares(rates: Floats, profile: Floats, weekday: Ints) -> tuple[Floats, Floats]:
@@ -112,13 +122,14 @@ def _mean_of_known(table: Floats) -> Floats:
     return np.asarray(np.where(known, table, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
-def _noise(filled: Floats, known: Flags | None, mean: Floats, weekday: Ints, weight: Floats) -> float:
+def _noise(filled: Floats, known: Flags | None, mean: Floats, on: Flags, weekday: Ints, weight: Floats) -> float:
     """Variance of a count around its weekday's profile at its own day's level, ÷ its mean: 1 for Poisson counts.
 
-    ``known`` is None where all is known. With f the counts of a day, F their sum, m its weekday's means over what is
-    known and L = F ÷ Σm its level, Σ(f − L·m)² ÷ (L·m) = Σ(f² ÷ m) ÷ L − F: squares are summed by weekday first.
+    ``known`` is None where all is known; ``on``, shape (7, days), says which days are of which weekday. With f the
+    counts of a day, F their sum, m its weekday's means over what is known and L = F ÷ Σm its level,
+    Σ(f − L·m)² ÷ (L·m) = Σ(f² ÷ m) ÷ L − F: squares are summed by weekday first.
     """
-    total = filled.sum(axis=1)
+    total = filled @ np.ones(filled.shape[1])
     there = mean > 0
     if known is None:
         usual, used = mean.sum(axis=1)[weekday], there.sum(axis=1)[weekday]
@@ -127,7 +138,7 @@ def _noise(filled: Floats, known: Flags | None, mean: Floats, weekday: Ints, wei
         usual, used = ((known @ each.T.astype(float))[day, weekday] for each in (mean, there))
     some = (total > 0) & (usual > _LEAST)
     by_level = np.divide(weight * usual, total, out=np.zeros(len(total)), where=some)
-    squares = ((weekday == _WEEK) * by_level) @ (filled * filled)
+    squares = (on * by_level) @ (filled * filled)
     squares = np.divide(squares, mean, out=np.zeros_like(mean), where=there)
     spread = float(squares.sum() - weight @ (total * some))
     # Each weekday's means and each day's level are fitted too.
