@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.contracts import Calendar, InputError, fold_closed, quantile_column
-from staffcast.forecast.demand import count_quantiles
+from staffcast.contracts import Calendar, InputError, fold_closed
+from staffcast.forecast.demand import DemandPart
 from staffcast.forecast.horizon import since_close
 from staffcast.forecast.intraday import Intraday, Revision, learn_intraday
 from staffcast.forecast.judging.rolling import as_series, calendars_for
@@ -146,34 +147,32 @@ def revise_first_day(past: Days, lessons: Lessons, weights: Mapping[str, float],
     return _learn(past.before(today).once_begun()).revise(expected, so_far, now_slot=now)
 
 
-def narrowed(rows: pd.DataFrame, revision: Revision, ahead: Grid, quantiles: Sequence[float]) -> pd.DataFrame:
-    """Demand rows of a queue whose first day is as uncertain as it is after the morning.
+def narrowed(part: DemandPart, revision: Revision, ahead: Grid) -> DemandPart:
+    """Demand of a queue whose first day is as uncertain as it is after the morning.
 
     The rate's spread is learnt from whole days; what the morning takes from it, in proportion, is what hours of one
     day have in common. An interval's own part stays.
 
     Parameters
     ----------
-    rows : DataFrame
-        As :func:`staffcast.forecast.demand.demand_rows` makes them, means already revised.
+    part : DemandPart
+        Its means already revised.
     revision : Revision
     ahead : Grid
-        The horizon, an interval for each row.
-    quantiles : sequence of float
+        The horizon, an interval for each of its rows.
     """
     first = slice(*ahead.between(0, 1))
-    slot, out = ahead.slot[first], rows.copy()
-    before, level, day = (rows[c].to_numpy(dtype=float)[first] for c in ("rate_cv", "share_level", "share_day"))
+    slot = ahead.slot[first]
+    cv, level, day = part.rate_cv.copy(), part.share_level.copy(), part.share_day.copy()
     kept = (revision.cv[slot] / max(revision.cv[0], _TINY)) ** 2
     # The hours' own part of the variance is no less than it was, so no more goes than what they share.
-    kept = np.maximum(kept, 1 - level - day)
-    shared = np.divide(kept - (1 - level - day), kept * (level + day), out=np.ones_like(kept), where=level + day > 0)
-    changed = {"rate_cv": before * np.sqrt(kept), "share_level": level * shared, "share_day": day * shared}
-    table = count_quantiles(rows["mean"].to_numpy(dtype=float)[first], changed["rate_cv"], quantiles)
-    changed |= {quantile_column(q): table[:, i] for i, q in enumerate(quantiles)}
-    for column, values in changed.items():
-        out.loc[out.index[first], column] = values
-    return out
+    together = level[first] + day[first]
+    kept = np.maximum(kept, 1 - together)
+    shared = np.divide(kept - (1 - together), kept * together, out=np.ones_like(kept), where=together > 0)
+    cv[first] *= np.sqrt(kept)
+    level[first] *= shared
+    day[first] *= shared
+    return replace(part, rate_cv=cv, share_level=level, share_day=day)
 
 
 def _expected(past: Days, dates: Dates) -> Floats:

@@ -23,6 +23,7 @@ from staffcast.forecast.judging.rolling import (
 )
 from staffcast.forecast.models.lineup import DEFAULT, resolve
 from staffcast.forecast.past.days import Floats
+from staffcast.forecast.past.queues import cut
 from staffcast.forecast.uncertainty import Spread, learn_spread
 
 __all__ = ["backtest", "score", "spread_of"]
@@ -79,8 +80,8 @@ def backtest(
     """
     checked = as_series(series)
     rolled = roll(
-        checked, calendars_for(checked, calendar), models=resolve(models), horizon=horizon, origins=origins, step=step,
-        processes=processes, progress=progress,
+        cut(checked), calendars_for(checked, calendar), models=resolve(models), horizon=horizon, origins=origins,
+        step=step, processes=processes, progress=progress,
     )  # fmt: skip
     if not rolled:
         raise InputError(f"no queue has the {LEAST_HISTORY_DAYS + 1} days of history that a backtest needs")

@@ -9,7 +9,7 @@ import numpy as np
 
 from staffcast.contracts import Calendar
 from staffcast.forecast.past.days import Dates, Floats, weekday
-from staffcast.forecast.past.features import DayKinds, day_kinds
+from staffcast.forecast.past.features import DayKinds, day_kinds, holidays_among
 
 __all__ = ["KINDS", "Specials", "learn_specials"]
 
@@ -114,8 +114,7 @@ def _expected(kinds: DayKinds, dates: Dates, weekdays: Floats) -> Floats:
 
 def _named(dates: Dates, calendar: Calendar, by_name: Mapping[str, tuple[float, float]]) -> tuple[Floats, Floats]:
     belief, seen = np.zeros(len(dates)), np.ones(len(dates))
-    for day, name in calendar.holidays.items():
-        place = (np.datetime64(day) - dates[0]).astype(int)
-        if 0 <= place < len(dates) and name in by_name:
+    for place, name in holidays_among(dates, calendar):
+        if name in by_name:
             belief[place], seen[place] = by_name[name]
     return belief, seen
