@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +22,8 @@ _FAR = 3.0
 _LEAST = 1e-12
 # Weekdays below this share of the busiest one say nothing of the desk's drift.
 _IDLE = 0.05
+# Of the level on the last day: a past may have risen by at most the first of it, and fallen by the second.
+_MOST_RISE, _MOST_FALL = 0.8, 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,4 +139,7 @@ def drift_of_totals(root: Floats, dates: Dates, weekdays: Floats, seen: Floats) 
     part = weekdays / max(float(weekdays.max()), _LEAST)
     # Roots scatter alike on all weekdays, so relative to a quiet one they scatter more.
     weight = seen * np.where(part > _IDLE, part, 0.0)[of_week] ** 2
-    return learn_drift(root / np.maximum(weekdays, _LEAST)[of_week] - 1, dates, weight)
+    drift = learn_drift(root / np.maximum(weekdays, _LEAST)[of_week] - 1, dates, weight)
+    # No level was ever next to nothing when the past began: a few wild days behind a long gap can look like that.
+    years = max(len(dates), 1) / 365.25
+    return replace(drift, slope=min(max(drift.slope, -_MOST_FALL / years), _MOST_RISE / years))
