@@ -314,14 +314,16 @@ def demand_rows(
     aht_s: float | Floats,
     spread: Spread,
     quantiles: Sequence[float],
+    special: npt.NDArray[np.bool_] | None = None,
+    ahead: Floats | None = None,
 ) -> pd.DataFrame:
-    """Lay out the demand table of one queue."""
-    rate_cv = spread.cv_at(mean)
+    """Lay out the demand table of one queue; ``special`` and ``ahead`` as for :meth:`Spread.at`."""
+    rate_cv, share_level, share_day = spread.at(mean, special=special, ahead=ahead)
     table = count_quantiles(mean, rate_cv, quantiles)
     return pd.DataFrame(
         {
             "unique_id": queue, "ds": ds, "open": opened, "mean": mean, "carried": carried, "aht_s": aht_s,
             **{quantile_column(q): table[:, i] for i, q in enumerate(quantiles)},
-            "rate_cv": rate_cv, "share_level": spread.share_level, "share_day": spread.share_day,
+            "rate_cv": rate_cv, "share_level": share_level, "share_day": share_day,
         }
     )  # fmt: skip

@@ -27,6 +27,7 @@ from staffcast.forecast.judging.scores import score, spread_of
 from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import for_history, make, resolve
 from staffcast.forecast.past.days import Days, Floats, Grid
+from staffcast.forecast.past.features import special_days
 from staffcast.forecast.past.lessons import draw_lessons
 from staffcast.forecast.ratios.handling import HandleTimes, learn_handle_times
 from staffcast.forecast.sums import common_share
@@ -159,7 +160,7 @@ def _forecast_queue(
         reasons["notes"].append("too short for a backtest: the uncertainty is a rule of thumb (25 %)")
     reasons |= {
         "rate_cv": spread.rate_cv, "share_level": spread.share_level, "share_day": spread.share_day,
-        "bursts": spread.bursts,
+        "bursts": spread.bursts, "special_cv": spread.special_cv,
     }  # fmt: skip
     future = ahead.grid(calendar)
     lessons = draw_lessons(past, grid.hours)
@@ -175,7 +176,8 @@ def _forecast_queue(
         reasons["notes"].append(f"handle times: {handling.note}")
     frame = demand_rows(
         queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=handle_s, spread=spread,
-        quantiles=ahead.quantiles,
+        quantiles=ahead.quantiles, special=special_days(future.dates, past)[future.day],
+        ahead=np.asarray(future.day + 1.0),
     )  # fmt: skip
     return frame, reasons
 

@@ -120,9 +120,15 @@ def test_learning_by_a_slow_loop():
     root = usual * rng.uniform(0.4, 1.6, 420)
     start = Specials(calendar=calendar, weekdays=WEEK)
     found = learn_specials(root, usual, dates, weight, start)
-    kinds, expected = start.kinds(dates), start.factor(dates)
+    kinds = start.kinds(dates)
     ratio = root / usual
     fresh = {k: weight[k] * 2 ** (-(419 - k) / 730) for k in range(420)}
+    part, gap = {"before": 0.15, "after": 0.0, "bridge": 0.7}, 1 - WEEK.min() / WEEK[weekday(dates)]
+    on = np.flatnonzero(kinds.holiday)
+    seen, quiet = sum(fresh[k] * (1 - ratio[k]) for k in on), sum(fresh[k] * gap[k] for k in on)
+    belief = sum(fresh[k] for k in on) / (sum(fresh[k] for k in on) + 3)
+    assert found.rest == pytest.approx(1 - belief * (1 - min(max(seen / quiet, 0), 1)))
+    assert 0 < found.rest < 1
     for kind in ("holiday", "before", "after", "bridge"):
         at = np.flatnonzero(getattr(kinds, kind))
         weights = sum(fresh[k] for k in at)
@@ -131,13 +137,30 @@ def test_learning_by_a_slow_loop():
         factors = found.factor(dates)
         if kind in ("before", "after", "bridge"):
             for k in at:
-                mixed = expected[k] + weights / (weights + 3) * (mean - expected[k])
+                usually = 1 - part[kind] * found.rest * gap[k]
+                mixed = usually + weights / (weights + 3) * (mean - usually)
                 assert factors[k] == pytest.approx(mixed)
     for name in "AB":
         at = [k for k in range(420) if listed.get(dates[k].item()) == name]
         weights = sum(fresh[k] for k in at)
         mean = sum(fresh[k] * ratio[k] for k in at) / weights
         assert found.by_name[name] == pytest.approx((weights / (weights + 2), mean))
+
+
+@pytest.mark.parametrize(("holiday", "low", "high"), [(1.3, 0.0, 0.35), (1.0, 0.0, 0.35), (0.4, 0.99, 1.0)])
+def test_a_desk_that_works_on_holidays_works_beside_them(holiday, low, high):
+    """Ten holidays as busy as other days leave little of the bridge day's rest; ten quiet ones leave it whole."""
+    dates = span("2025-01-01", 365)
+    listed = {dates[k].item(): f"day {k}" for k in range(7, 360, 35)}  # Wednesdays: no bridge day is ever seen
+    coming = span("2026-01-05", 7)
+    calendar = with_holidays({**listed, coming[3].item(): "new"})
+    start = Specials(calendar=calendar, weekdays=WEEK)
+    usual = WEEK[weekday(dates)]
+    root = usual * np.where(start.kinds(dates).holiday, holiday, 1.0)
+    found = learn_specials(root, usual, dates, np.ones(365), start)
+    assert low <= found.rest <= high
+    friday = found.factor(coming)[4]
+    assert friday == pytest.approx(1 - 0.7 * found.rest * (1 - 0.4 / 0.9))
 
 
 def test_without_special_days_nothing_is_learnt():

@@ -88,14 +88,13 @@ def backtest(
 
 
 def spread_of(rolled: Sequence[Rolled]) -> Spread:
-    """Spread of the rate that these forecasts' errors show."""
+    """Spread of the rate that these forecasts' errors show, for forecasts as long and longer."""
     origin = np.repeat(np.arange(len(rolled)), [len(r.y) for r in rolled])
-    return learn_spread(
-        np.concatenate([r.y for r in rolled]),
-        np.concatenate([r.mean for r in rolled]),
-        np.concatenate([r.day for r in rolled]),
-        origin,
+    y, mean, day, special = (
+        np.concatenate([getattr(r, name) for r in rolled]) for name in ("y", "mean", "day", "special")
     )
+    tested = len(np.unique(day[~np.isnan(y)]))
+    return learn_spread(y, mean, day, origin, special).doubted(tested, max(r.days for r in rolled))
 
 
 def score(rolled: Sequence[Rolled]) -> pd.DataFrame:
@@ -139,7 +138,7 @@ def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
     y, f = one.y[known], one.mean[known]
     total = float(y.sum())
     error = np.abs(y - f)
-    cv = spread.cv_at(f)
+    cv = spread.cv_at(f, special=one.special[known])
 
     below, upto = count_cdf(y - 1, f, cv), count_cdf(y, f, cv)
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from staffcast.forecast.models.base import Model
 from staffcast.forecast.models.drift import drift_of_totals
-from staffcast.forecast.models.profile import day_shares, weekday_profile
+from staffcast.forecast.models.profile import by_weekday, day_shares, weekday_profile
 from staffcast.forecast.models.shrink import believed
 from staffcast.forecast.models.specials import Specials, learn_specials
-from staffcast.forecast.past.days import Dates, Days, Floats, Ints, weekday
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 from staffcast.forecast.past.features import DayKinds, day_kinds, month_waves
 
 __all__ = ["House"]
@@ -78,11 +78,11 @@ class House(Model):
         root = root / unit
         usual = fresh * ~day_kinds(past.dates, past.calendar).holiday
         of_week = weekday(past.dates)
-        self._weekdays: Floats = self._by_weekday(root, usual, of_week)
+        self._weekdays: Floats = by_weekday(root, usual, of_week)
         # Weekday means over old and new days alike: a trend in them would pass for a difference of weekdays.
         seen = share * (share > _SEEN) * self._kinds(past.dates).usual
         self._drift = drift_of_totals(root, past.dates, self._weekdays, seen)
-        now = self._by_weekday(self._drift.at(past.dates), usual, of_week)
+        now = by_weekday(self._drift.at(past.dates), usual, of_week)
         self._weekdays = np.asarray(self._weekdays / (1 + now))
         self._specials = learn_specials(
             root, self._usual(past.dates), past.dates, share * (share > _SEEN),
@@ -117,14 +117,6 @@ class House(Model):
         fitted = np.maximum(((base + design @ beta) * unit) ** 2 - _ANSCOMBE, 0.0)
         trusted = weights * (weights > 0.5 * fresh)
         self._ratio = float((trusted * total).sum() / max((trusted * fitted).sum(), _LEAST)) if trusted.any() else 1.0
-
-    @staticmethod
-    def _by_weekday(values: Floats, weight: Floats, of_week: Ints) -> Floats:
-        """Weighted mean per weekday; a weekday never seen takes that of all, and where nothing was seen it is 1."""
-        seen = np.bincount(of_week, weight, 7)
-        total = np.bincount(of_week, weight * values, 7)
-        mean = float(total.sum() / seen.sum()) if seen.any() else 1.0
-        return np.asarray(np.divide(total, seen, out=np.full(7, mean), where=seen > 0))
 
     def _expect(self, dates: Dates) -> Floats:
         base, design, _ = self._design(dates)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Calendar
-from staffcast.forecast.past.days import Dates, Floats, Ints
+from staffcast.forecast.past.days import Dates, Days, Floats, Ints, weekday
 
-__all__ = ["DayKinds", "Flags", "day_kinds", "month_waves", "year_waves"]
+__all__ = ["DayKinds", "Flags", "day_kinds", "month_waves", "special_days", "year_waves"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -87,6 +87,23 @@ def _around(first: int, days: int, listed: tuple[dt.date, ...]) -> tuple[Flags, 
     place = np.array(listed, dtype="datetime64[D]").astype(np.int64) - first
     holiday[place[(place >= 0) & (place < days)]] = True
     return holiday, (np.arange(first, first + days) + 3) % 7
+
+
+def special_days(dates: Dates, past: Days) -> Flags:
+    """Which days are holidays, beside one, or bridge days, with the days of rest that the past shows.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D], shape (days,)
+        Consecutive days.
+    past : Days
+    """
+    known = ~np.isnan(past.rates)
+    of_week = weekday(past.dates)
+    seen = np.bincount(of_week, known.sum(axis=1), 7)
+    came = np.bincount(of_week, np.where(known, past.rates, 0.0).sum(axis=1), 7)
+    level = np.divide(came, seen, out=np.full(7, came.sum() / max(seen.sum(), 1)), where=seen > 0)
+    return ~day_kinds(dates, past.calendar, level=level).usual
 
 
 def month_waves(dates: Dates, waves: int) -> Floats:
