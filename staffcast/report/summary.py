@@ -309,7 +309,7 @@ def pit_words(shares: npt.NDArray[np.float64]) -> str:
     elif ends < _WIDE * even:
         width = "the ends are low: the bands are wider than they need be"
     else:
-        width = "the ends are about level: the bands are as wide as promised"
+        width = "the ends are about level: they are"
     half = len(shares) // 2
     upper = float(shares[-half:].sum()) - float(shares[:half].sum())
     lean = ""

@@ -144,7 +144,9 @@ def pit_shares(below: Floats, upto: Floats) -> Floats:
         return np.full(PIT_BINS, np.nan)
     edges = np.arange(PIT_BINS + 1) / PIT_BINS
     width = np.maximum(upto - below, 1e-12)[:, None]
-    return np.asarray(np.diff(np.clip((edges - below[:, None]) / width, 0.0, 1.0).mean(axis=0)))
+    reached = np.clip((edges - below[:, None]) / width, 0.0, 1.0).mean(axis=0)
+    reached[-1] = 1.0  # a count that its forecast all but rules out lies at the very end
+    return np.asarray(np.diff(reached))
 
 
 def spread_of(rolled: Sequence[Rolled]) -> Spread:
