@@ -3,12 +3,15 @@
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pytest
 from forecast_series import BERLIN, expect, frame, grid, weekly_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffcast.contracts import Calendar
+from staffcast.forecast import forecast
+from staffcast.forecast.demand import count_cdf
 from staffcast.forecast.models.drift import drift_of_totals, learn_drift
 from staffcast.forecast.models.shrink import believed, inflation
 from staffcast.forecast.models.specials import Specials, learn_specials
@@ -356,3 +359,35 @@ def test_drift_of_totals_is_relative_to_the_weekday():
     root = weekdays[weekday(dates)] * growth
     root[weekday(dates) == 6] = np.random.default_rng(1).uniform(0, 5, (weekday(dates) == 6).sum())
     assert drift_of_totals(root, dates, weekdays, np.ones(210)).slope == pytest.approx(0.3, rel=1e-6)
+
+
+def test_the_regression_expects_a_kind_of_day_that_it_never_saw():
+    """Without any holiday in the past, one to come and the bridge day after it are as quiet as the house model says."""
+    ds = grid(84)
+    off = dt.date(2025, 9, 4)  # a Thursday: the Friday after is a bridge day
+    totals = {}
+    for name in ("glm", "house"):
+        mean, ahead = expect(name, frame(ds, weekly_rate(ds)), with_holidays({off: "New"}), days=28)
+        local = Calendar(zone=BERLIN).day(ahead)
+        totals[name] = np.array([mean[local == np.datetime64(off) + k].sum() for k in (-1, 0, 1, 2)])
+    np.testing.assert_allclose(totals["glm"], totals["house"], rtol=0.05)
+    assert totals["glm"][1] < 0.7 * totals["glm"][0]
+
+
+def test_bands_and_paths_are_wider_on_a_holiday():
+    """A holiday that was never seen has a larger ``rate_cv``, and its paths keep to its quantiles."""
+    ds = grid(140)
+    y = np.random.default_rng(12).poisson(10 * weekly_rate(ds)).astype(float)
+    history = frame(ds, y)
+    off = (ds[-1] + pd.Timedelta(days=9)).date()
+    demand = forecast(history, "14d", calendar=with_holidays({off: "New"}), model="house")
+    rows = demand.frame
+    on = (rows["ds"].dt.tz_convert(BERLIN).dt.date == off).to_numpy()
+    busy = (rows["mean"] > 5).to_numpy()
+    assert rows.loc[on & busy, "rate_cv"].min() > rows.loc[~on & busy, "rate_cv"].median() + 0.03
+    paths = demand.sample(2000)[:, 0, :]
+    inside = ((paths >= rows["q05"].to_numpy()) & (paths <= rows["q95"].to_numpy())).mean(axis=0)
+    expected = count_cdf(rows["q95"], rows["mean"], rows["rate_cv"]) - count_cdf(
+        rows["q05"] - 1, rows["mean"], rows["rate_cv"]
+    )
+    assert np.abs(inside - expected)[on & busy].max() < 5 * np.sqrt(0.09 / 2000)
