@@ -303,13 +303,18 @@ class DemandPart:
         carried: Floats,
         spread: Spread,
         beside: Mapping[str, Floats] | None = None,
+        special: npt.NDArray[np.bool_] | None = None,
+        ahead: Floats | None = None,
     ) -> DemandPart:
-        """With the uncertainty that ``spread`` gives to its means; ``beside`` are ``aht_s`` and further columns."""
-        count = len(ds)
+        """With the uncertainty that ``spread`` gives to its means; ``special`` and ``ahead`` as for :meth:`Spread.at`.
+
+        ``beside`` are ``aht_s`` and further columns.
+        """
+        rate_cv, share_level, share_day = spread.at(mean, special=special, ahead=ahead)
         return cls(
             queue=queue, ds=ds, opened=opened, mean=mean, carried=carried,
-            beside={"aht_s": np.full(count, np.nan)} | dict(beside or {}), rate_cv=spread.cv_at(mean),
-            share_level=np.full(count, spread.share_level), share_day=np.full(count, spread.share_day),
+            beside={"aht_s": np.full(len(ds), np.nan)} | dict(beside or {}), rate_cv=rate_cv,
+            share_level=share_level, share_day=share_day,
         )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from staffcast.forecast.judging.scores import score, spread_of
 from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import for_history, make, resolve
 from staffcast.forecast.past.days import Days, Grid
+from staffcast.forecast.past.features import special_days
 from staffcast.forecast.past.lessons import draw_lessons
 from staffcast.forecast.past.queues import Queue, cut
 from staffcast.forecast.ratios.columns import QueueRatios, learn_ratios
@@ -156,7 +157,7 @@ def _forecast_queue(
         reasons["notes"].append("too short for a backtest: the uncertainty is a rule of thumb (25 %)")
     reasons |= {
         "rate_cv": spread.rate_cv, "share_level": spread.share_level, "share_day": spread.share_day,
-        "bursts": spread.bursts,
+        "bursts": spread.bursts, "special_cv": spread.special_cv,
     }  # fmt: skip
     future = ahead.grid(calendar)
     lessons = draw_lessons(past, grid.hours)
@@ -174,7 +175,8 @@ def _forecast_queue(
     reasons["notes"] += ratios.notes
     part = DemandPart.of(
         queue.name, future.ds, opened=future.opened, mean=mean, carried=carried, spread=spread,
-        beside=ratios.at(future),
+        beside=ratios.at(future), special=special_days(future.dates, past)[future.day],
+        ahead=np.asarray(future.day + 1.0),
     )  # fmt: skip
     return part if morning is None else narrowed(part, morning, future), reasons
 

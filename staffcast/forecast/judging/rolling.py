@@ -17,6 +17,7 @@ from staffcast.forecast.horizon import parse_days, since_close
 from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import SLOW, for_history, make
 from staffcast.forecast.past.days import Days, Floats, Grid
+from staffcast.forecast.past.features import special_days
 from staffcast.forecast.past.lessons import learn_events
 from staffcast.forecast.past.queues import Queue, cut
 
@@ -49,6 +50,7 @@ class Rolled:
     y: Floats
     mean: Floats
     day: npt.NDArray[np.int64]
+    special: npt.NDArray[np.bool_]
     naive_scale: float
     cpu_s: float
 
@@ -195,6 +197,7 @@ def _roll_queue(task: _Task) -> list[Rolled]:
         opened = grid.opened[first:last]
         y, _ = fold_closed(task.y[first:last], opened, waiting=waiting, lost=lost)
         day = (int(grid.dates[0].astype(np.int64)) + grid.day[first:last])[opened]
+        special = special_days(dates, past)[grid.day[first:last] - start][opened]
         scale = scales.before(first)
         for name in names:
             begin = _cpu_s()
@@ -206,7 +209,7 @@ def _roll_queue(task: _Task) -> list[Rolled]:
             mean, _ = fold_closed(grid.spread(expected, start), opened, waiting=waiting, lost=lost)
             result.append(Rolled(
                 unique_id=task.queue, model=name, origin=task.ds[first], days=test, y=y[opened], mean=mean[opened],
-                day=day, naive_scale=scale, cpu_s=_cpu_s() - begin,
+                day=day, special=special, naive_scale=scale, cpu_s=_cpu_s() - begin,
             ))  # fmt: skip
     return result
 

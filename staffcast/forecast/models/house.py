@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from staffcast.forecast.models.base import Model
 from staffcast.forecast.models.drift import drift_of_totals
-from staffcast.forecast.models.profile import day_shares, weekday_profile
+from staffcast.forecast.models.profile import by_weekday, day_shares, weekday_profile
 from staffcast.forecast.models.shrink import believed, middle
 from staffcast.forecast.models.specials import Specials, learn_specials
-from staffcast.forecast.past.days import Dates, Days, Floats, Ints, weekday
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 from staffcast.forecast.past.features import DayKinds, day_kinds, month_waves
 
 __all__ = ["House"]
@@ -89,11 +89,11 @@ class House(Model):
         root = root / unit
         usual = fresh * open_days
         of_week = weekday(dates)
-        self._weekdays: Floats = self._by_weekday(root, usual, of_week)
+        self._weekdays: Floats = by_weekday(root, usual, of_week)
         # Weekday means over old and new days alike: a trend in them would pass for a difference of weekdays.
         self._drift = drift_of_totals(root, dates, self._weekdays, known * self._kinds(dates).usual)
         drift = self._drift.at(dates)
-        self._weekdays = np.asarray(self._weekdays / (1 + self._by_weekday(drift, usual, of_week)))
+        self._weekdays = np.asarray(self._weekdays / (1 + by_weekday(drift, usual, of_week)))
         plain = self._weekdays[of_week] * np.maximum(1 + drift, 0.0)
         self._specials = learn_specials(
             root, plain, dates, known, Specials(calendar=past.calendar, weekdays=self._weekdays)
@@ -130,14 +130,6 @@ class House(Model):
         fitted = np.maximum(((base + found) * unit) ** 2 - _ANSCOMBE, 0.0)
         trusted = weights * (weights > 0.5 * fresh)
         self._ratio = float(trusted @ total) / max(float(trusted @ fitted), _LEAST) if trusted.any() else 1.0
-
-    @staticmethod
-    def _by_weekday(values: Floats, weight: Floats, of_week: Ints) -> Floats:
-        """Weighted mean per weekday; a weekday never seen takes that of all, and where nothing was seen it is 1."""
-        seen = np.bincount(of_week, weight, 7)
-        total = np.bincount(of_week, weight * values, 7)
-        mean = float(total.sum() / seen.sum()) if seen.any() else 1.0
-        return np.asarray(np.divide(total, seen, out=np.full(7, mean), where=seen > 0))
 
     def _expect(self, dates: Dates) -> Floats:
         plain = self._weekdays[weekday(dates)] * np.maximum(1 + self._drift.at(dates), 0.0)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from staffcast.forecast.past.days import Floats, Ints
 
-__all__ = ["day_shares", "weekday_profile"]
+__all__ = ["by_weekday", "day_shares", "weekday_profile"]
 
 # Tickets that likeness is worth: with so many of its own, a weekday's profile is half its own.
 _WORTH = 2000.0
@@ -115,6 +115,14 @@ def day_shares(rates: Floats, profile: Floats, weekday: Ints) -> tuple[Floats, F
     total = np.where(known, rates, 0.0).sum(axis=1)
     share = np.where(known, profile[weekday], 0.0).sum(axis=1)
     return np.divide(total, share, out=np.zeros(len(total)), where=share > 0), share
+
+
+def by_weekday(values: Floats, weight: Floats, of_week: Ints) -> Floats:
+    """Weighted mean per weekday; a weekday never seen takes that of all, and where nothing was seen it is 1."""
+    seen = np.bincount(of_week, weight, 7)
+    total = np.bincount(of_week, weight * values, 7)
+    mean = float(total.sum() / seen.sum()) if seen.any() else 1.0
+    return np.asarray(np.divide(total, seen, out=np.full(7, mean), where=seen > 0))
 
 
 def _mean_of_known(table: Floats) -> Floats:

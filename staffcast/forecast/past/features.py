@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import Calendar
-from staffcast.forecast.past.days import Dates, Floats
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 
-__all__ = ["DayKinds", "Flags", "day_kinds", "holidays_among", "month_waves", "year_waves"]
+__all__ = ["DayKinds", "Flags", "day_kinds", "holidays_among", "month_waves", "special_days", "year_waves"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -105,6 +105,23 @@ def holidays_among(dates: Dates, calendar: Calendar) -> tuple[tuple[int, str], .
 def _holidays(first: int, days: int, listed: tuple[tuple[dt.date, str], ...]) -> tuple[tuple[int, str], ...]:
     epoch = dt.date(1970, 1, 1).toordinal() + first
     return tuple((day.toordinal() - epoch, name) for day, name in listed if 0 <= day.toordinal() - epoch < days)
+
+
+def special_days(dates: Dates, past: Days) -> Flags:
+    """Which days are holidays, beside one, or bridge days, with the days of rest that the past shows.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D], shape (days,)
+        Consecutive days.
+    past : Days
+    """
+    known = ~np.isnan(past.rates)
+    of_week = weekday(past.dates)
+    seen = np.bincount(of_week, known.sum(axis=1), 7)
+    came = np.bincount(of_week, np.where(known, past.rates, 0.0).sum(axis=1), 7)
+    level = np.divide(came, seen, out=np.full(7, came.sum() / max(seen.sum(), 1)), where=seen > 0)
+    return ~day_kinds(dates, past.calendar, level=level).usual
 
 
 def month_waves(dates: Dates, waves: int) -> Floats:
