@@ -90,7 +90,13 @@ class DailyGLM(Model):
                 # was never seen alone: the pseudoinverse then takes the smallest effects.
                 warnings.simplefilter("ignore", PerfectSeparationWarning)
                 warnings.filterwarnings("ignore", message="The design matrix is rank-deficient")
-                result = model.fit(maxiter=50)
+                warnings.filterwarnings("ignore", message="overflow encountered", category=RuntimeWarning)
+                try:
+                    result = model.fit(maxiter=50)
+                except ValueError:
+                    # Newton's steps ran away: of days seen only in scraps, no more than their level is known.
+                    level = np.log((weights @ total) / (weights @ share))
+                    return np.array([level, *np.zeros(design.shape[1] - 1)])
             # Where next to nothing is expected, a residual has no meaning.
             deviation = np.nan_to_num(np.abs(result.resid_pearson / np.sqrt(weights)), nan=0.0, posinf=0.0)
             # Chance alone gives counts a deviation of 1; without that floor a queue that is dead on most days of the
