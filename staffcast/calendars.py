@@ -103,14 +103,14 @@ def calendars_for_log(
 
 
 def _known_queues(log: TicketLog | IntervalLog, scenario: Scenario) -> None:
-    for parameter, names in (
-        ("queues", scenario.queues),
-        ("queues_only (--queues)", scenario.only),
-        ("skip_queues (--skip-queues)", scenario.skip),
-        ("events.queues", {name for _, queues in scenario.events for name in queues}),
+    for parameter, names, more in (
+        ("queues", scenario.queues, scenario.new_queues),
+        ("queues_only (--queues)", scenario.only, scenario.new_queues),
+        ("skip_queues (--skip-queues)", scenario.skip, scenario.new_queues),
+        ("events.queues", {name for _, queues in scenario.events for name in queues}, ()),
     ):
         for name in names:
-            if name not in log.queues:
+            if name not in log.queues and name not in more:
                 raise bad_value(parameter, name, f"a queue of the log: {', '.join(log.queues)}")
 
 

@@ -29,6 +29,7 @@ from staffcast.forecast import (
     read_ledger,
 )
 from staffcast.levers import QueueLevers, queue_levers
+from staffcast.new_queues import open_new_queues, planned_queues, require_new_queues, require_open_in_time
 from staffcast.patience import with_measured_patience
 from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
@@ -154,8 +155,9 @@ def make_plan(
     on_duty = None if roster is None else read_roster(roster, zone=scenario.zone)
     intake = take_in(source, scenario)
     overrides_of(intake, scenario)
-    require_judgeable(scenario, intake.calendars)
-    require_models(scenario, list(intake.calendars), minutes=scenario.interval_minutes)
+    queues = planned_queues(intake.calendars, scenario)
+    require_judgeable(scenario, queues)
+    require_models(scenario, queues, minutes=scenario.interval_minutes)
     require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)
     scenario = with_measured_patience(scenario, demand)
@@ -228,10 +230,12 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
         bad_rows=scenario.bad_rows, allow_gaps=scenario.allow_gaps,
     )  # fmt: skip
     calendars, how = calendars_for_log(log, scenario)
+    require_new_queues(scenario, log.queues, calendars)
     series = count(log, calendars, minutes=scenario.interval_minutes)
     _enough(series, _path(source))
     minutes = pd.Timedelta(minutes=scenario.interval_minutes)
     facts = measure(log, calendars, series["ds"].max() + minutes, order=scenario.priority_order)
+    facts |= {name: replace(facts[new.like], backlog_age_s=()) for name, new in scenario.new_queues.items()}
     notes = [*log.notes, *_doubts(log), *(f"{queue}: {note}" for queue in calendars for note in how[queue])]
     return Intake(log=log, calendars=calendars, series=series, facts=facts, notes=tuple(notes))
 
@@ -247,12 +251,14 @@ def _doubts(log: TicketLog | IntervalLog) -> list[str]:
 
 
 def predict(intake: Intake, scenario: Scenario, *, processes: int = 1, progress: Progress | None = None) -> Demand:
-    """Forecast the counted log, with the scenario's handle times, what-if changes and overrides in it."""
+    """Forecast the counted log, with the scenario's handle times, new queues, what-if changes and overrides in it."""
     ledger = overrides_of(intake, scenario)
+    require_open_in_time(scenario, intake.series["ds"].max())
     demand = forecast(
         intake.series, scenario.horizon, calendar=intake.calendars, model=scenario.models, seed=scenario.seed,
         processes=processes, progress=_named(progress, "backtesting"),
     )  # fmt: skip
+    demand = open_new_queues(with_handle_times(demand, scenario), scenario, intake.calendars, intake.series)
     demand = apply_what_if(with_handle_times(demand, scenario), scenario)
     return demand if ledger is None else apply_ledger(demand, ledger)
 

@@ -26,6 +26,7 @@ from staffcast.contracts import (
     parse_share,
 )
 from staffcast.scenario_values import (
+    NewQueue,
     above_zero,
     columns,
     country,
@@ -39,6 +40,7 @@ from staffcast.scenario_values import (
     interval,
     name,
     names,
+    new_queues,
     one_of,
     path,
     patience,
@@ -180,6 +182,8 @@ class Scenario:
         Further days on which every queue is closed.
     events : tuple of (Event, tuple of str)
         The desk's own events, each with its queues; none are all.
+    new_queues : mapping of queue to NewQueue
+        Queues that open and have no history.
     overrides : str or None
         File of the planner's changes to the forecast.
     priority_order : tuple of str
@@ -209,6 +213,7 @@ class Scenario:
     closed_on_holidays: bool | None = None
     closed_days: tuple[dt.date, ...] = ()
     events: tuple[tuple[Event, tuple[str, ...]], ...] = ()
+    new_queues: Mapping[str, NewQueue] = field(default_factory=dict)
     overrides: str | None = None
     priority_order: tuple[str, ...] = ()
     models: str = "auto"
@@ -282,6 +287,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "closed_on_holidays": ("closed_on_holidays", lambda v: flag("closed_on_holidays", v)),
     "closed_days": ("closed_days", lambda v: dates("closed_days", v)),
     "events": ("events", lambda v: events(v)),
+    "new_queues": ("new_queues", lambda v: new_queues(v)),
     "overrides": ("overrides", lambda v: path("overrides", v)),
     "priority_order": ("priority_order", lambda v: names("priority_order", v)),
     "models": ("models", lambda v: ",".join(names("models", v))),

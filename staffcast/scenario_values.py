@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pandas as pd
 
-from staffcast.contracts import INTERVAL_MINUTES, Calendar, Event, bad_value, parse_change, parse_duration_s
+from staffcast.contracts import (
+    INTERVAL_MINUTES,
+    Calendar,
+    Event,
+    bad_value,
+    parse_change,
+    parse_duration_s,
+    parse_share,
+)
 
 __all__ = [
+    "NewQueue",
     "above_zero",
     "columns",
     "country",
@@ -25,12 +37,41 @@ __all__ = [
     "interval",
     "name",
     "names",
+    "new_queues",
     "one_of",
     "path",
     "patience",
     "rising_times",
     "whole",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewQueue:
+    """A channel or topic that opens and has no history, as the planner expects it.
+
+    Attributes
+    ----------
+    like : str
+        The queue whose course of the week it takes, and whose handle times and hours where it has none of its own.
+    per_week : float
+        Tickets in an average week that nobody had before, once it is known to all.
+    moves : mapping of queue to float
+        Shares of other queues' tickets that come here instead.
+    begins : date or None
+        First day; None: the plan's first.
+    ramp_up_days : float
+        Days from then in which it grows evenly to that size.
+    cv : float
+        How far the guess may be off: standard deviation ÷ mean.
+    """
+
+    like: str
+    per_week: float = 0.0
+    moves: Mapping[str, float] = field(default_factory=dict)
+    begins: dt.date | None = None
+    ramp_up_days: float = 0.0
+    cv: float = 0.25
 
 
 def above_zero(parameter: str, value: object) -> float:
@@ -67,10 +108,10 @@ def rising_times(parameter: str, value: object) -> tuple[float, ...]:
     return times
 
 
-def name(parameter: str, value: object) -> str:
-    """Name of a queue."""
+def name(parameter: str, value: object, *, legal: str = "the name of a queue") -> str:
+    """Name of a queue, or of what ``legal`` says."""
     if not isinstance(value, str) or not value:
-        raise bad_value(parameter, value, "the name of a queue")
+        raise bad_value(parameter, value, legal)
     return value
 
 
@@ -142,7 +183,7 @@ def events(value: object) -> tuple[tuple[Event, tuple[str, ...]], ...]:
         if once and change is not None:
             raise bad_value("events.change", change, "left out where `once` is true", "it will not come again")
         event = Event(
-            name=name("events.name", each.get("name", "")),
+            name=name("events.name", each.get("name", ""), legal="a name for the event, in quotes"),
             days=frozenset(_days_and_spans(each.get("days", ()))), factor=factor, once=once,
         )  # fmt: skip
         found.append((event, names("events.queues", each.get("queues", ()))))
@@ -150,6 +191,58 @@ def events(value: object) -> tuple[tuple[Event, tuple[str, ...]], ...]:
     if twice:
         raise bad_value("events.name", twice[0], "different for each event", "give all its days in one table")
     return tuple(found)
+
+
+_NEW_QUEUE = ("per_week", "per_day", "moves", "like", "from", "ramp_up", "cv")
+
+
+def new_queues(value: object) -> dict[str, NewQueue]:
+    """Queues that open, by name."""
+    if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+        fix = 'write [new_queues.whatsapp] and below it per_week = 200 and like = "chat"'
+        raise bad_value("new_queues", value, "tables, one per queue", fix)
+    found = {str(queue): _new_queue(f"new_queues.{queue}", each) for queue, each in value.items()}
+    for source in {source for each in found.values() for source in each.moves}:
+        taken = sum(each.moves.get(source, 0.0) for each in found.values())
+        if taken > 1 + 1e-9:
+            raise bad_value("new_queues.*.moves", f"{taken:.0%} of {source!r} in all", "at most 100 % of a queue")
+    return found
+
+
+def _new_queue(where: str, values: Mapping[str, object]) -> NewQueue:
+    for key in values:
+        if key not in _NEW_QUEUE:
+            close = difflib.get_close_matches(key, _NEW_QUEUE, n=1)
+            fix = f"did you mean `{close[0]}`?" if close else ""
+            raise bad_value(where, f"a table with {key!r}", f"a table of {', '.join(_NEW_QUEUE)}", fix)
+    moves = values.get("moves", {})
+    if not isinstance(moves, dict):
+        raise bad_value(f"{where}.moves", moves, "shares of queues", 'write moves = { orders = "30%" }')
+    shares = {str(source): parse_share(share, parameter=f"{where}.moves.{source}") for source, share in moves.items()}
+    if "per_week" in values and "per_day" in values:
+        raise bad_value(f"{where}.per_day", values["per_day"], "left out where `per_week` is given")
+    weekly = _above_zero_number(f"{where}.per_week", values["per_week"]) if "per_week" in values else 0.0
+    if "per_day" in values:
+        weekly = 7 * _above_zero_number(f"{where}.per_day", values["per_day"])
+    if not weekly and not any(shares.values()):
+        raise bad_value(where, "no tickets", "per_week, per_day or moves", "say how many tickets it will have")
+    like = values.get("like", next(iter(shares), None))
+    if like is None:
+        raise bad_value(f"{where}.like", "nothing", "the name of a queue", "say whose course of the week it will take")
+    ramp = parse_duration_s(values.get("ramp_up", "0d"), parameter=f"{where}.ramp_up") / 86400
+    if not 0 <= ramp <= 366:
+        raise bad_value(f"{where}.ramp_up", values["ramp_up"], "from 0 to 366 days")
+    begins = dates(f"{where}.from", [values["from"]]) if "from" in values else (None,)
+    return NewQueue(
+        like=name(f"{where}.like", like), per_week=weekly, moves=shares, begins=begins[0], ramp_up_days=ramp,
+        cv=parse_share(values.get("cv", NewQueue.cv), parameter=f"{where}.cv"),
+    )  # fmt: skip
+
+
+def _above_zero_number(parameter: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
+        raise bad_value(parameter, value, "a number of tickets above 0")
+    return float(value)
 
 
 def _days_and_spans(value: object) -> list[dt.date]:

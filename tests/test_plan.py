@@ -283,13 +283,15 @@ def test_a_percentile_that_the_simulation_cannot_judge_is_refused_before_the_wor
 
 @pytest.mark.parametrize("changes", [{"skip_queues": "tiny"}, {"queues_only": "chat"}])
 def test_a_queue_that_is_left_out_is_nowhere(changes):
-    """A skipped queue has no row in any table, and the other queue's agents are what they were."""
+    """A skipped queue has no row in any table; the other, which no longer leans on it, is staffed within an agent."""
     made = make_plan(small_log(), scenario(**changes))
     tables = (made.intake.series, made.demand.frame, made.demand.backtest, made.requirement, made.played.summary)
     assert all(set(t["unique_id"]) == {"chat"} for t in (*tables, made.played.outcome))
     assert set(made.kpi["queue"]) == {"chat"}
     before = small_plan().requirement.query("unique_id == 'chat'")["agents"]
-    assert made.requirement["agents"].to_list() == before.to_list()
+    now = made.requirement["agents"].to_numpy()
+    assert np.abs(now - before.to_numpy()).max() <= 1
+    assert now.sum() == pytest.approx(before.sum(), rel=0.02)
 
 
 def test_past_figures_are_those_of_the_log(made):

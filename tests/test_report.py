@@ -21,7 +21,7 @@ from staffcast.scenario import Scenario
 
 NASTY = {"chat": """<b>&"' $x$ [/b]""", "tiny": "Größe 客服 🚀 </h2><script>alert(1)</script>"}
 VOID = {"meta", "br", "img", "hr", "input", "link"}
-PLOTS_PER_QUEUE = 7
+PLOTS_PER_QUEUE = 8
 
 
 class Page(HTMLParser):

@@ -74,7 +74,7 @@ DAY = 'days = ["2026-11-27"]'
         ('events = ["a"]', "write [[events]] and below it name = "),
         (f"[[events]]\n{DAY}", "`events.name` must be"),
         (f'[[events]]\nname = ""\n{DAY}', "`events.name` must be"),
-        (f"[[events]]\nname = 3\n{DAY}", "`events.name` must be"),
+        (f"[[events]]\nname = 3\n{DAY}", "`events.name` must be a name for the event, in quotes, got 3"),
         ('[[events]]\nname = "a"', "`events.days` must be at least one day, got 'nothing'; give the days of 'a'"),
         ('[[events]]\nname = "a"\ndays = []', "`events.days` must be at least one day"),
         ('[[events]]\nname = "a"\ndays = 20261127', "`events.days` must be days and spans of days"),

@@ -16,6 +16,7 @@ from parts.forecast_peers import PEERS, cpu_now, plain_mean, plain_naive
 from staffcast.contracts import InputError
 from staffcast.forecast import Demand, forecast
 from staffcast.forecast.demand import count_cdf
+from staffcast.forecast.judging.scores import pit_shares
 from staffcast.forecast.models.lineup import MODELS, SLOW, make
 from staffcast.forecast.past.days import Floats
 from staffcast.forecast.past.lessons import learn_events
@@ -202,7 +203,8 @@ def _count_bands(demand: Demand, queue: str, y: Floats, paths: Floats) -> dict[s
     of_day, total = _by_day(demand.ds, np.where(known, paths, 0.0)), _by_day(demand.ds, np.where(known, y, 0.0))
     days = _part((of_day < total).mean(axis=0), (of_day <= total).mean(axis=0), 0.1, 0.9)
     return {"hours, 80 %": _part(below, upto, 0.1, 0.9), "hours, 95 %": _part(below, upto, 0.025, 0.975),
-            "daily totals, 80 %": days}  # fmt: skip
+            "daily totals, 80 %": days,
+            **{f"pit {k + 1}": float(share) for k, share in enumerate(pit_shares(below, upto))}}  # fmt: skip
 
 
 def _rate_bands(demand: Demand, rate: Floats, paths: Floats, told: str) -> dict[str, float]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from parts.common import Options, prose, table
 from parts.forecast_cases import growth, history, speed
 from parts.forecast_data import HORIZONS, LAST, Series, made_sets, real_sets
 from parts.forecast_peers import PEERS
 from parts.forecast_rolls import AUTO, BUSY, MEAN, NAIVE, PATHS, SLOW_FITS, TRUTH, Rolls, roll
+from parts.forecast_today import intraday
 from parts.goals import Goal, goals_table
+from staffcast.forecast.judging.scores import PIT_BINS
 from staffcast.forecast.models.lineup import MODELS, SLOW
 
 TITLE = "Forecasting"
@@ -175,7 +178,18 @@ class Page:
             busyness of its day and hour, which is what the bands of the rate are about; *expected rate* is without that
             busyness, and should lie in them more often. Busy hours have at least {BUSY:g} contact."""
         )
-        return "\n\n".join([words, table(["series", *whats], rows), more, table(["", *truth], rates)])
+        parts = range(1, PIT_BINS + 1)
+        flat = prose(
+            f"""Where the counts fell in the distributions of `auto`, in ten equal parts of probability (the histogram
+            of the probability integral transform for counts, Czado, Gneiting, Held, Biometrics 65, 2009,
+            doi:10.1111/j.1541-0420.2009.01191.x), times {PIT_BINS}: 1 throughout are bands as wide as promised, more
+            at both ends bands too narrow, more in the middle too wide, more at one end forecasts off to that side."""
+        )
+        histogram = table(
+            ["series", *(f"{10 * (k - 1)}–{10 * k} %" for k in parts)],
+            [(name, *(told(PIT_BINS * covered[name, f"pit {k}"], 2) for k in parts)) for name in self.every],
+        )
+        return "\n\n".join([words, table(["series", *whats], rows), flat, histogram, more, table(["", *truth], rates)])
 
     def holidays(self) -> str:
         """Errors on holidays."""
@@ -227,7 +241,8 @@ def measure(options: Options) -> str:
     ]  # fmt: skip
     texts = [f"### {title}\n\n{make()}" for title, make in sections]
     cases = (
-        ("Growth, holidays and events eight weeks ahead", growth), ("Two weeks of history", history), ("Speed", speed),
+        ("Growth, holidays and events eight weeks ahead", growth), ("Two weeks of history", history),
+        ("The afternoon, at noon", partial(intraday, sets)), ("Speed", speed),
     )  # fmt: skip
     for title, case in cases:
         text, goals = case(options)

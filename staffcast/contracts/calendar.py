@@ -115,6 +115,10 @@ def fold_closed(
     if lost:
         return np.where(opened, values, 0.0), np.zeros(len(values))
     n = len(values)
+    if opened.all():
+        carried = np.zeros(n)
+        carried[:1] = waiting
+        return values + carried, carried
     index = np.where(opened, np.arange(n), n)
     following = np.minimum.accumulate(index[::-1])[::-1]
     late = ~opened & (following < n)
@@ -305,6 +309,11 @@ class Calendar:
                 names = WEEKDAYS[run[0]].title() + (f"–{WEEKDAYS[run[-1]].title()}" if len(run) > 1 else "")
                 parts.append(f"{names} " + " ".join(f"{_clock(a)}–{_clock(b)}" for a, b in windows))
         return f"{', '.join(parts) or 'never open'} ({self.zone})"
+
+    @cached_property
+    def special_days(self) -> frozenset[dt.date]:
+        """Holidays, and days given as closed."""
+        return frozenset({*self.holidays, *self.closed_on})
 
     @cached_property
     def _open_minutes(self) -> npt.NDArray[np.bool_]:

@@ -82,7 +82,7 @@ class Table:
             if name in out.columns
         }
         out = out.assign(**changed)
-        twice = out.duplicated(list(self.key)) if self.key else pd.Series(data=False, index=out.index)
+        twice = pd.Series(data=False, index=out.index) if _rising(out, self.key) else out.duplicated(list(self.key))
         if twice.any():
             row = int(np.flatnonzero(twice.to_numpy())[0])
             value = ", ".join(f"{k}={out.loc[row, k]!s}" for k in self.key)
@@ -106,6 +106,19 @@ class Table:
             raise InputError(
                 f"the {self.name} table lacks {', '.join(missing)}; it has: {found}. {self.made_by}", file=file
             )
+
+
+def _rising(frame: pd.DataFrame, key: tuple[str, ...]) -> bool:
+    """Whether no row can stand twice: no key, or times that rise from row to row of each queue, as most tables have it.
+
+    Far quicker than looking every row up.
+    """
+    if len(key) != 2 or not isinstance(frame[key[1]].dtype, pd.DatetimeTZDtype):
+        return not key
+    codes, names = pd.factorize(frame[key[0]])
+    same = codes[1:] == codes[:-1]
+    later = np.diff(pd.DatetimeIndex(frame[key[1]]).asi8) > 0
+    return bool(later[same].all()) and int((~same).sum()) == len(names) - 1
 
 
 def _in_kind(values: pd.Series, column: Column, name: str, file: str | Path | None) -> pd.Series:

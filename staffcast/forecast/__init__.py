@@ -29,7 +29,7 @@ from staffcast.forecast.hindsight import (
     save_snapshot,
 )
 from staffcast.forecast.intraday import Intraday, Revision, learn_intraday
-from staffcast.forecast.judging import backtest
+from staffcast.forecast.judging import backtest, pit
 from staffcast.forecast.main import forecast
 from staffcast.forecast.models import Model
 from staffcast.forecast.ratios import RatioModel, mean_patience
@@ -61,6 +61,7 @@ __all__ = [
     "mean_patience",
     "models",
     "offered",
+    "pit",
     "read_ledger",
     "revise_today",
     "save_snapshot",

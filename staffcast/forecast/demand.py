@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -14,18 +15,16 @@ import pandas as pd
 from scipy import special, stats
 
 from staffcast.contracts import DEMAND, InputError, bad_value, quantile_column
+from staffcast.forecast.paths import Paths
 from staffcast.forecast.uncertainty import Spread
 
-__all__ = ["QUANTILES", "Demand", "count_cdf", "count_quantiles", "demand_rows"]
+__all__ = ["QUANTILES", "Demand", "DemandPart", "count_cdf", "count_quantiles", "demand_rows"]
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 _TINY_CV = 1e-6
 _TIE = 1e-13
-_WILD_CV = 0.6
-# Paths are drawn so many at a time, so that the first ones do not depend on how many are wanted.
-_BLOCK = 64
 # Up to this mean, and so many terms, a distribution is added up; beyond, quantiles are searched for one by one.
-_MOST_ADDED, _WIDEST, _GROUP = 300.0, 1000.0, 64
+_MOST_ADDED, _WIDEST, _GROUP = 300.0, 1000.0, 200
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,16 +55,26 @@ def count_quantiles(mean: npt.ArrayLike, rate_cv: npt.ArrayLike, quantiles: Sequ
     q = np.asarray(quantiles, dtype=float)
     out = np.zeros((len(m), len(q)))
     busy = np.flatnonzero(m > 0) if len(q) else np.zeros(0, dtype=np.int64)
-    # How far the terms have to be added up; groups of like length, so that none does another's work.
-    reach = m[busy] + 9 * np.sqrt(m[busy] + (cv[busy] * m[busy]) ** 2) + 40 * cv[busy] ** 2 * m[busy] + 12
-    order = np.argsort(reach)
-    busy, reach = busy[order], reach[order]
-    added = (m[busy] < _MOST_ADDED) & (reach < _WIDEST)
-    few, widths = busy[added], reach[added]
-    for part in np.array_split(np.arange(len(few)), max(len(few) // _GROUP, 1)) if len(few) else ():
-        at = few[part]
-        out[at] = _by_adding(m[at], cv[at], q, int(widths[part[-1]]))
-    rest = np.setdiff1d(busy, few[~np.isnan(out[few]).any(axis=1)])
+    sd = np.sqrt(m[busy] + (cv[busy] * m[busy]) ** 2)
+    rest = busy
+    # How far the terms have to be added up: first as far as a normal count's quantiles go, then further.
+    for wide in (False, True):
+        if not len(rest):
+            break
+        if wide:
+            reach = m[busy] + 9 * sd + 40 * cv[busy] ** 2 * m[busy] + 12
+        else:
+            reach = m[busy] + (float(special.ndtri(q.max())) + 1) * sd + 4
+        reach = reach[np.searchsorted(busy, rest)]
+        # Groups of like length, so that none does another's work.
+        order = np.argsort(reach)
+        few, widths = rest[order], reach[order]
+        added = (m[few] < _MOST_ADDED) & (widths < _WIDEST)
+        few, widths = few[added], widths[added]
+        for part in np.array_split(np.arange(len(few)), max(len(few) // _GROUP, 1)) if len(few) else ():
+            at = few[part]
+            out[at] = _by_adding(m[at], cv[at], q, int(widths[part[-1]]))
+        rest = np.setdiff1d(rest, few[~np.isnan(out[few]).any(axis=1)])
     uncertain = rest[cv[rest] > _TINY_CV]
     sure = rest[cv[rest] <= _TINY_CV]
     out[sure] = stats.poisson.ppf(q, m[sure, None])
@@ -82,9 +91,20 @@ def _by_adding(m: Floats, cv: Floats, q: Floats, width: int) -> Floats:
     # Poisson or negative binomial: p(k) ÷ p(k − 1) = m·(1 + (k − 1)·cv²) ÷ (k·(1 + cv²·m)).
     terms = np.empty((len(m), width + 1))
     terms[:, 0] = np.exp(-np.divide(np.log1p(square * m), square, out=m.copy(), where=square > 0))
-    terms[:, 1:] = (m / spread)[:, None] * (1 + square[:, None] * (k - 1)) / k
-    upto = np.cumsum(np.cumprod(terms, axis=1), axis=1)
-    found = np.stack([np.count_nonzero(upto < level * (1 - _TIE), axis=1) for level in q], axis=1)
+    np.multiply((square * m / spread)[:, None], (k - 1) / k, out=terms[:, 1:])
+    terms[:, 1:] += (m / spread)[:, None] * (1 / k)
+    upto = np.cumsum(np.cumprod(terms, axis=1, out=terms), axis=1, out=terms)
+    # How many of the sums, which rise, lie below each level: halving the stretch where the last of these may be.
+    flat, level = upto.ravel(), q * (1 - _TIE)
+    start = np.arange(len(m))[:, None] * (width + 1)
+    found = np.broadcast_to(start, (len(m), len(q))).copy()
+    step = 1 << width.bit_length()
+    last = start + width
+    while step:
+        at = found + (step - 1)
+        found += step * ((at <= last) & (flat.take(at, mode="clip") < level))
+        step >>= 1
+    found -= start
     return np.where(found <= width, found, np.nan)
 
 
@@ -182,7 +202,7 @@ class Demand:
     @property
     def queues(self) -> list[str]:
         """Names of the queues, in the order of the frame."""
-        return list(dict.fromkeys(self.frame["unique_id"]))
+        return list(self._places)
 
     @property
     def ds(self) -> pd.DatetimeIndex:
@@ -197,7 +217,16 @@ class Demand:
 
     def of(self, queue: str) -> pd.DataFrame:
         """Rows of one queue."""
-        return self.frame[self.frame["unique_id"] == queue].reset_index(drop=True)
+        return self.frame.iloc[self._places.get(queue, slice(0))].reset_index(drop=True)
+
+    @cached_property
+    def _places(self) -> dict[str, slice | npt.NDArray[np.intp]]:
+        """Rows of each queue, which as a rule follow each other."""
+        codes, names = pd.factorize(self.frame["unique_id"])
+        if (np.diff(codes) >= 0).all():
+            edges = np.searchsorted(codes, np.arange(len(names) + 1)).tolist()
+            return {str(name): slice(*edge) for name, edge in zip(names, pairwise(edges), strict=True)}
+        return {str(name): np.flatnonzero(codes == code) for code, name in enumerate(names)}
 
     def sample(self, n: int, *, of: Literal["counts", "rates"] = "counts") -> Floats:
         """Draw possible futures.
@@ -219,75 +248,19 @@ class Demand:
         if of not in ("counts", "rates"):
             raise bad_value("of", of, '"counts" or "rates"')
         queues = self.queues
-        out = np.empty((n, len(queues), len(self.ds)))
+        day = np.unique(self.ds.tz_localize(None).to_numpy().astype("datetime64[D]"), return_inverse=True)[1]
+        out = np.empty((n, len(queues), len(day)))
         for place, queue in enumerate(queues):
-            draw = _Paths(self.of(queue), self.common)
-            for block, first in enumerate(range(0, n, _BLOCK)):
+            draw = Paths(self.of(queue), self.common, day)
+            for block, first in enumerate(range(0, n, draw.size)):
                 # Named after the queue, so that it has the same futures alone and among others.
                 key = (block, zlib.crc32(queue.encode()))
                 rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-                shared = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
-                rates, counts = draw.block(rng, shared, counts=of == "counts")
-                out[first : first + _BLOCK, place] = (rates if counts is None else counts)[: n - first]
+                shared = None
+                if self.common > 0:
+                    shared = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
+                draw.block(out[first : first + draw.size, place], rng, shared, counts=of == "counts")
         return out
-
-
-class _Paths:
-    """Draws the paths of one queue, a block at a time."""
-
-    def __init__(self, rows: pd.DataFrame, common: float) -> None:
-        self._common = common
-        self._mean = rows["mean"].to_numpy(dtype=float)
-        self._some = np.flatnonzero(self._mean > 0)
-        cv, level, day = (rows[c].to_numpy(dtype=float)[self._some] for c in ("rate_cv", "share_level", "share_day"))
-        self._cv, self._level = cv, np.sqrt(level)
-        self._of_day, self._own = np.sqrt(np.minimum(day, 1 - level)), np.sqrt(np.maximum(1 - level - day, 0.0))
-        local = pd.DatetimeIndex(rows["ds"]).tz_localize(None).to_numpy().astype("datetime64[D]")
-        number = np.unique(local, return_inverse=True)[1]
-        self._days = int(number.max()) + 1 if len(number) else 0
-        self._day = number[self._some]
-
-    def block(
-        self, rng: np.random.Generator, shared: np.random.Generator, *, counts: bool
-    ) -> tuple[Floats, Floats | None]:
-        """Rates, and counts if wanted, of a whole block of paths, shape (paths, intervals)."""
-        rates = np.zeros((_BLOCK, len(self._mean)))
-        number = np.zeros_like(rates) if counts else None
-        if len(self._some):
-            z = rng.standard_normal((_BLOCK, len(self._some)), dtype=np.float32).astype(float)
-            z *= self._own
-            # Days and the level first from what all queues share; one queue has as many days as another.
-            size = (_BLOCK, self._days + 1)
-            both = np.sqrt(self._common) * shared.standard_normal(size)
-            both += np.sqrt(1 - self._common) * rng.standard_normal(size)
-            days, level = both[:, 1:], both[:, :1]
-            z += np.take(days, self._day, axis=1) * self._of_day
-            z += level * self._level
-            drawn = self._mean[self._some] * _gamma_factor(z, self._cv)
-            rates[:, self._some] = drawn  # what is closed stays 0
-            if number is not None:
-                number[:, self._some] = rng.poisson(drawn)
-        return rates, number
-
-
-def _gamma_factor(z: Floats, cv: Floats) -> Floats:
-    """Variables of mean 1 and standard deviation ``cv`` from normal ones of the same rank, shape (paths, n).
-
-    Gamma by the cube of a normal (E. B. Wilson, M. M. Hilferty, "The distribution of chi-square", PNAS 17(12), 1931,
-    pp. 684–688, doi:10.1073/pnas.17.12.684): mean right to cv⁶/729, quantiles of cv ≤ 0.5 to a percent between 5 and
-    99.9 %. Beyond a cv of 0.6, which only intervals with next to no tickets have, lognormal.
-    """
-    square = np.maximum(cv, _TINY_CV) ** 2
-    root = z * (np.sqrt(square) / 3)
-    root += 1 - square / 9
-    np.maximum(root, 0.0, out=root)
-    factor: Floats = root * root * root
-    factor[:, cv <= _TINY_CV] = 1.0
-    wild = np.flatnonzero(cv > _WILD_CV)
-    if wild.size:
-        log_square = np.log1p(square[wild])
-        factor[:, wild] = np.exp(z[:, wild] * np.sqrt(log_square) - log_square / 2)
-    return factor
 
 
 def _one_grid(frame: pd.DataFrame) -> None:
@@ -305,24 +278,72 @@ def _one_grid(frame: pd.DataFrame) -> None:
         raise InputError(f"queue {first!r}: intervals are missing or uneven after {frame['ds'].iloc[gap]}")
 
 
-def demand_rows(
-    queue: str,
-    ds: pd.DatetimeIndex,
-    *,
-    opened: npt.NDArray[np.bool_],
-    mean: Floats,
-    carried: Floats,
-    aht_s: float | Floats,
-    spread: Spread,
-    quantiles: Sequence[float],
-) -> pd.DataFrame:
-    """Lay out the demand table of one queue."""
-    rate_cv = spread.cv_at(mean)
-    table = count_quantiles(mean, rate_cv, quantiles)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DemandPart:
+    """What the demand table says of one queue; arrays of shape (intervals,)."""
+
+    queue: str
+    ds: pd.DatetimeIndex
+    opened: npt.NDArray[np.bool_]
+    mean: Floats
+    carried: Floats
+    beside: Mapping[str, Floats]
+    rate_cv: Floats
+    share_level: Floats
+    share_day: Floats
+
+    @classmethod
+    def of(
+        cls,
+        queue: str,
+        ds: pd.DatetimeIndex,
+        *,
+        opened: npt.NDArray[np.bool_],
+        mean: Floats,
+        carried: Floats,
+        spread: Spread,
+        beside: Mapping[str, Floats] | None = None,
+        special: npt.NDArray[np.bool_] | None = None,
+        ahead: Floats | None = None,
+    ) -> DemandPart:
+        """With the uncertainty that ``spread`` gives to its means; ``special`` and ``ahead`` as for :meth:`Spread.at`.
+
+        ``beside`` are ``aht_s`` and further columns.
+        """
+        rate_cv, share_level, share_day = spread.at(mean, special=special, ahead=ahead)
+        return cls(
+            queue=queue, ds=ds, opened=opened, mean=mean, carried=carried,
+            beside={"aht_s": np.full(len(ds), np.nan)} | dict(beside or {}), rate_cv=rate_cv,
+            share_level=share_level, share_day=share_day,
+        )  # fmt: skip
+
+
+def demand_rows(parts: Sequence[DemandPart], quantiles: Sequence[float]) -> pd.DataFrame:
+    """Lay out the demand table, queue by queue; what only some queues know is empty for the others."""
+    sizes = [len(part.ds) for part in parts]
+    mean, rate_cv = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "rate_cv"))
+    # A queue at a time: terms of one stay in the processor's cache.
+    edges = np.cumsum([0, *sizes])
+    table = np.concatenate([
+        count_quantiles(mean[a:b], rate_cv[a:b], quantiles) for a, b in pairwise(edges)
+    ])  # fmt: skip
+
+    def beside(name: str) -> Floats:
+        return np.concatenate([part.beside.get(name, np.full(len(part.ds), np.nan)) for part in parts])
+
+    further = dict.fromkeys(name for part in parts for name in part.beside if name != "aht_s")
     return pd.DataFrame(
         {
-            "unique_id": queue, "ds": ds, "open": opened, "mean": mean, "carried": carried, "aht_s": aht_s,
+            "unique_id": np.repeat(np.array([part.queue for part in parts], dtype=object), sizes),
+            "ds": parts[0].ds.append([part.ds for part in parts[1:]]),
+            "open": np.concatenate([part.opened for part in parts]),
+            "mean": mean,
+            "carried": np.concatenate([part.carried for part in parts]),
+            "aht_s": beside("aht_s"),
             **{quantile_column(q): table[:, i] for i, q in enumerate(quantiles)},
-            "rate_cv": rate_cv, "share_level": spread.share_level, "share_day": spread.share_day,
+            "rate_cv": rate_cv,
+            "share_level": np.concatenate([part.share_level for part in parts]),
+            "share_day": np.concatenate([part.share_day for part in parts]),
+            **{name: beside(name) for name in further},
         }
-    )  # fmt: skip
+    )

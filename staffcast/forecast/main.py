@@ -10,26 +10,27 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import Calendar, InputError, fold_closed
-from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
+from staffcast.forecast.demand import QUANTILES, Demand, DemandPart, demand_rows
 from staffcast.forecast.horizon import horizon_grid, parse_days, since_close
 from staffcast.forecast.judging.combine import combined, comparable, weigh
 from staffcast.forecast.judging.rolling import (
     Calendars,
     Progress,
     Rolled,
-    all_queues,
     as_series,
     calendars_for,
-    others_of,
     roll,
 )
 from staffcast.forecast.judging.scores import score, spread_of
 from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import for_history, make, resolve
-from staffcast.forecast.past.days import Days, Floats, Grid
+from staffcast.forecast.past.days import Days, Grid
+from staffcast.forecast.past.features import special_days
 from staffcast.forecast.past.lessons import draw_lessons
+from staffcast.forecast.past.queues import Queue, cut
 from staffcast.forecast.ratios.columns import QueueRatios, learn_ratios
 from staffcast.forecast.sums import common_share
+from staffcast.forecast.today import narrowed, revise_first_day
 from staffcast.forecast.uncertainty import learn_spread
 
 __all__ = ["forecast"]
@@ -51,6 +52,8 @@ def forecast(
     progress: Progress | None = None,
 ) -> Demand:
     """Forecast what will be offered in each interval after the series' end.
+
+    Where it ends during a day, the rest of that day is revised by its morning (:mod:`staffcast.forecast.today`).
 
     Parameters
     ----------
@@ -88,29 +91,27 @@ def forecast(
     for q in quantiles:
         if not 0 < q < 1:
             raise InputError(f"`quantiles` must lie in (0, 1), got {q!r}; write 5 % as 0.05")
-    _alike(frame)
+    queues = cut(frame)
+    _alike(queues)
     rolled = roll(
-        frame, calendars, models=names, horizon=horizon, origins=origins, step=step, processes=processes,
+        queues, calendars, models=names, horizon=horizon, origins=origins, step=step, processes=processes,
         progress=progress,
     )  # fmt: skip
     by_queue: dict[str, list[Rolled]] = {}
     for one in rolled:
         by_queue.setdefault(one.unique_id, []).append(one)
-    queues = {str(q): rows.reset_index(drop=True) for q, rows in frame.groupby("unique_id", sort=False)}
-    ahead = _Ahead(pd.DatetimeIndex(next(iter(queues.values()))["ds"]), days, quantiles)
-    ratios = learn_ratios({q: (rows, ahead.past(rows, calendars[q])) for q, rows in queues.items()})
-    parts, why, runs, together = [], {}, {}, all_queues(frame)
-    for queue, rows in queues.items():
-        ds, y = pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(dtype=float)
-        others = None if together is None else others_of(together, ds, y)
-        tried = by_queue.get(queue, [])
-        part, why[queue] = _forecast_queue(
-            queue, rows, calendars[queue], names, ahead, tried, others, ratios[queue]
+    ahead = _Ahead(queues[0].ds, days)
+    ratios = learn_ratios({one.name: (one.rows, ahead.past(one, calendars[one.name])) for one in queues})
+    parts, why, runs = [], {}, {}
+    for queue in queues:
+        tried = by_queue.get(queue.name, [])
+        part, why[queue.name] = _forecast_queue(
+            queue, calendars[queue.name], names, ahead, tried, ratios[queue.name]
         )  # fmt: skip
         parts.append(part)
-        runs[queue] = combined(tried, why[queue]["weights"])
+        runs[queue.name] = combined(tried, why[queue.name]["weights"])
     return Demand(
-        frame=pd.concat(parts, ignore_index=True),
+        frame=demand_rows(parts, quantiles),
         why=why,
         seed=seed,
         common=common_share(runs),
@@ -118,9 +119,8 @@ def forecast(
     )
 
 
-def _alike(frame: pd.DataFrame) -> None:
-    ends = {queue: (rows["ds"].iloc[-1], rows["ds"].iloc[-1] - rows["ds"].iloc[-2])
-            for queue, rows in frame.groupby("unique_id", sort=False)}  # fmt: skip
+def _alike(queues: Sequence[Queue]) -> None:
+    ends = {one.name: (one.ds[-1], one.ds[-1] - one.ds[-2]) for one in queues}
     first, (end, step) = next(iter(ends.items()))
     for queue, (other_end, other_step) in ends.items():
         if (other_end, other_step) != (end, step):
@@ -132,22 +132,20 @@ def _alike(frame: pd.DataFrame) -> None:
 
 
 def _forecast_queue(
-    queue: str,
-    rows: pd.DataFrame,
+    queue: Queue,
     calendar: Calendar,
     names: Sequence[str],
     ahead: _Ahead,
     rolled: Sequence[Rolled],
-    others: Floats | None,
     ratios: QueueRatios,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    y = rows["y"].to_numpy(dtype=float)
+) -> tuple[DemandPart, dict[str, Any]]:
+    y = queue.y
     if not np.nansum(y) > 0:
-        raise InputError(f"queue {queue!r} has no tickets to learn from; leave it out")
-    grid = ahead.past(rows, calendar)
-    past = Days.of(grid, y, others).once_begun()
+        raise InputError(f"queue {queue.name!r} has no tickets to learn from; leave it out")
+    grid = ahead.past(queue, calendar)
+    past = Days.of(grid, y, queue.others).once_begun()
     span = past.span - past.began
-    tried = for_history(names, span, beside=others is not None and past.span >= House.min_days)
+    tried = for_history(names, span, beside=queue.others is not None and past.span >= House.min_days)
     weights, reasons = _choose(tried or ("house", "mean_4"), rolled, span)
     if not tried:
         reasons["notes"].append("no older queues beside it, which siblings needs")
@@ -159,41 +157,41 @@ def _forecast_queue(
         reasons["notes"].append("too short for a backtest: the uncertainty is a rule of thumb (25 %)")
     reasons |= {
         "rate_cv": spread.rate_cv, "share_level": spread.share_level, "share_day": spread.share_day,
-        "bursts": spread.bursts,
+        "bursts": spread.bursts, "special_cv": spread.special_cv,
     }  # fmt: skip
     future = ahead.grid(calendar)
     lessons = draw_lessons(past, grid.hours)
     expected = sum(w * make(name).learn(lessons.past).expect_days(future.dates) for name, w in weights.items())
     expected = np.asarray(expected) * lessons.uplift(future.dates)[:, None]
     reasons["notes"] += lessons.describe()
+    morning = revise_first_day(past, lessons, weights, future)
+    if morning is not None:
+        expected[0] = morning.mean
+        reasons["notes"].append(f"today: {morning.why}")
     waiting = since_close(y, grid.opened, calendar)
     mean, carried = fold_closed(
         future.spread(expected), future.opened, waiting=waiting, lost=calendar.closed_arrivals == "lost"
     )
-    beside = ratios.at(future)
     reasons["notes"] += ratios.notes
-    frame = demand_rows(
-        queue, future.ds, opened=future.opened, mean=mean, carried=carried, aht_s=beside["aht_s"], spread=spread,
-        quantiles=ahead.quantiles,
-    ).assign(**beside)  # fmt: skip
-    return frame, reasons
+    part = DemandPart.of(
+        queue.name, future.ds, opened=future.opened, mean=mean, carried=carried, spread=spread,
+        beside=ratios.at(future), special=special_days(future.dates, past)[future.day],
+        ahead=np.asarray(future.day + 1.0),
+    )  # fmt: skip
+    return part if morning is None else narrowed(part, morning, future), reasons
 
 
 class _Ahead:
     """The intervals that all queues share; laid out once for each calendar."""
 
-    def __init__(self, ds: pd.DatetimeIndex, days: float, quantiles: Sequence[float]) -> None:
-        self._ds, self._days, self.quantiles = ds, days, quantiles
+    def __init__(self, ds: pd.DatetimeIndex, days: float) -> None:
+        self._ds, self._days = ds, days
         self._minutes = int((ds[1] - ds[0]) / _MINUTE)
-        self._past: dict[tuple[int, int], Grid] = {}
         self._future: dict[int, Grid] = {}
 
-    def past(self, rows: pd.DataFrame, calendar: Calendar) -> Grid:
+    def past(self, queue: Queue, calendar: Calendar) -> Grid:
         """Where a queue's own history lies."""
-        key = id(calendar), len(rows)
-        if key not in self._past:
-            self._past[key] = Grid.of(pd.DatetimeIndex(rows["ds"]), calendar, self._minutes)
-        return self._past[key]
+        return Grid.of(queue.ds, calendar, self._minutes)
 
     def grid(self, calendar: Calendar) -> Grid:
         """Where the horizon lies."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import bad_value, quantile_column
@@ -25,22 +26,18 @@ def common_share(rolled: Mapping[str, Sequence[Rolled]]) -> float:
     Σ(e² − f)·Σ(e'² − f'), Poisson noise taken out, numerators and denominators added up over all pairs. 0 for one
     queue, or fewer than 28 days together.
     """
-    surprise, noise = {}, {}
-    for queue, runs in rolled.items():
-        known = [~np.isnan(one.y) for one in runs]
-        if not runs:
-            continue
-        table = pd.DataFrame({
-            "origin": np.concatenate([np.full(k.sum(), one.origin.value) for one, k in zip(runs, known, strict=True)]),
-            "day": np.concatenate([one.day[k] for one, k in zip(runs, known, strict=True)]),
-            "y": np.concatenate([one.y[k] for one, k in zip(runs, known, strict=True)]),
-            "f": np.concatenate([one.mean[k] for one, k in zip(runs, known, strict=True)]),
-        })  # fmt: skip
-        day = table.groupby(["origin", "day"]).sum()
-        surprise[queue], noise[queue] = day["y"] - day["f"], day["f"]
-    if len(surprise) < 2:
+    daily = [_daily(runs) for runs in rolled.values() if runs]
+    if len(daily) < 2:
         return 0.0
-    e, f = pd.DataFrame(surprise).to_numpy(), pd.DataFrame(noise).to_numpy()
+    keys = daily[0][0]
+    alike = all(np.array_equal(each, keys) for each, _, _ in daily[1:])
+    if not alike:
+        keys = np.unique(np.concatenate([each for each, _, _ in daily]), axis=0)
+    e, f = np.full((len(keys), len(daily)), np.nan), np.zeros((len(keys), len(daily)))
+    place = {tuple(key): row for row, key in enumerate(keys.tolist())}
+    for column, (days, came, expected) in enumerate(daily):
+        rows = slice(None) if alike else [place[tuple(day)] for day in days.tolist()]
+        e[rows, column], f[rows, column] = came - expected, expected
     there = ~np.isnan(e)
     e, spare = np.where(there, e, 0.0), np.where(there, e**2 - f, 0.0)
     days = there.astype(float).T @ there
@@ -49,6 +46,21 @@ def common_share(rolled: Mapping[str, Sequence[Rolled]]) -> float:
     use = days[upper] >= _FEWEST_DAYS
     below = float(np.sqrt(own * own.T)[upper][use].sum())
     return float(np.clip((e.T @ e)[upper][use].sum() / below, 0.0, 1.0)) if below > 0 else 0.0
+
+
+def _daily(runs: Sequence[Rolled]) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """Origin and day, shape (days, 2), and what came and what was forecast on each, where known."""
+    known = [~np.isnan(one.y) for one in runs]
+    origin = np.repeat([one.origin.value for one in runs], [np.count_nonzero(k) for k in known])
+    day, y, f = (
+        np.concatenate([getattr(one, name)[k] for one, k in zip(runs, known, strict=True)])
+        for name in ("day", "y", "mean")
+    )
+    first = np.flatnonzero(np.diff(day, prepend=-1) | np.diff(origin, prepend=-1)) if len(day) else np.zeros(0, int)
+    keys = np.column_stack([origin[first], day[first]])
+    if not len(first):
+        return keys, y, f
+    return keys, np.add.reduceat(y, first), np.add.reduceat(f, first)
 
 
 def sum_queues(demand: Demand, groups: Mapping[str, Sequence[str]] | None = None) -> Demand:

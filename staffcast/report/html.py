@@ -21,6 +21,8 @@ from staffcast.report.summary import (
     levers,
     model_errors,
     model_notes,
+    pit_of,
+    pit_words,
     span_text,
     summarise,
 )
@@ -127,6 +129,7 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
     first = plots.first_week(plan.requirement[plan.requirement["unique_id"] == queue])
     first = first[first["agents"] > 0].assign(time=lambda f: f["ds"].dt.strftime("%a %d %b %H:%M"))
     errors = model_errors(plan.demand.backtest, queue)
+    shares = pit_of(plan.demand.backtest, queue, str(reasons.get("model")))
     by_priority = plan.played.by_priority
     mine = by_priority[by_priority["unique_id"] == queue] if len(by_priority) else by_priority
     return {
@@ -142,6 +145,8 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
         "backlog": Markup(plots.backlog_plot(outcome, queue)),
         "priorities": table(mine, _PRIORITY) if len(mine) else None,
         "models": table(errors, _MODELS) if len(errors) else None,
+        "pit": None if shares is None else Markup(plots.pit_plot(shares, queue)),
+        "pit_words": "" if shares is None else pit_words(shares),
         "choice": f"Taken: {_mixture(reasons)}. " + " ".join(f"{note}." for note in reasons.get("notes", [])),
         "reasons": table(first, _REASONS),
     }
@@ -167,6 +172,8 @@ def _with_figures(plan: Plan, summary: pd.DataFrame) -> pd.DataFrame:
 def _offered(plan: Plan, queue: str) -> pd.DataFrame:
     """The past as people met it: what came while closed counts at the next opening, as in the forecast."""
     rows = plan.intake.series[plan.intake.series["unique_id"] == queue]
+    if rows.empty:  # a new queue has no past
+        return rows
     offered, _ = plan.intake.calendars[queue].fold(rows["y"].to_numpy(dtype=float), pd.DatetimeIndex(rows["ds"]))
     return rows.assign(y=offered)
 

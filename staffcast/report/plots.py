@@ -19,7 +19,16 @@ from matplotlib.patches import Patch
 from staffcast.contracts import Band, Target, format_duration
 from staffcast.forecast import Demand
 
-__all__ = ["agents_plot", "backlog_plot", "demand_plot", "frt_plot", "heat_map", "interval_plot", "occupancy_plot"]
+__all__ = [
+    "agents_plot",
+    "backlog_plot",
+    "demand_plot",
+    "frt_plot",
+    "heat_map",
+    "interval_plot",
+    "occupancy_plot",
+    "pit_plot",
+]
 
 _INK, _GREY, _BLUE, _AMBER, _GREEN, _RED = "#1f2937", "#9ca3af", "#2563eb", "#d97706", "#059669", "#dc2626"
 _BINDING = {"frt": (_BLUE, "FRT"), "occupancy": (_AMBER, "occupancy"), "minimum": (_GREY, "minimum")}
@@ -222,6 +231,32 @@ def backlog_plot(outcome: pd.DataFrame, queue: str) -> str:
         _days_axis(axes, weekly=True)
         _legend(axes, 2)
         return _svg(figure, f"{queue}: simulated backlog")
+
+
+def pit_plot(shares: npt.NDArray[np.float64], queue: str) -> str:
+    """Where past counts fell in their forecasts' distributions, against what bands as wide as promised would show.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (bins,)
+        Share of the counts in each equal part of probability, summing to 1.
+    queue : str
+    """
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(1.9)
+        number = len(shares)
+        left = np.arange(number) * 100 / number
+        axes.bar(left, 100 * shares, width=100 / number, align="edge", color=_BLUE, alpha=0.45, edgecolor="white",
+                 label="what came, in the backtest")  # fmt: skip
+        axes.axhline(100 / number, color=_INK, linewidth=0.9, linestyle="--", label="bands as wide as promised")
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, max(100 * float(shares.max()), 200 / number) * 1.05)
+        axes.set_xticks(np.append(left, 100), [f"{100 * k / number:.0f} %" for k in range(number + 1)])
+        axes.set_xlabel("place in the forecast's distribution (0 % far below the forecast, 100 % far above)")
+        axes.set_ylabel("% of intervals")
+        axes.grid(visible=False, axis="x")
+        _legend(axes, 2)
+        return _svg(figure, f"{queue}: where what came fell in the forecast's distribution")
 
 
 def heat_map(requirement: pd.DataFrame, queue: str) -> str:

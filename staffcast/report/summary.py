@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from staffcast.channels import impossible_pace, model_of, without_part
 from staffcast.contracts import Target, format_duration, format_share
-from staffcast.forecast import Demand
+from staffcast.forecast import Demand, pit
 from staffcast.levers import QueueLevers
 from staffcast.plan import Plan
 from staffcast.requirement import occupancy_over
@@ -22,6 +24,8 @@ __all__ = [
     "levers",
     "model_errors",
     "model_notes",
+    "pit_of",
+    "pit_words",
     "span_text",
     "summarise",
     "week_grid",
@@ -30,6 +34,8 @@ __all__ = [
 # Paid hours of a full-time week; only the FTE column depends on it.
 FTE_HOURS = 40.0
 _MANY_WAIT = 0.05
+# Both ends of the PIT histogram together, ÷ what they should hold, and the excess of one half, that are worth a word.
+_NARROW, _WIDE, _LEANING = 1.3, 0.7, 0.1
 
 
 def summarise(plan: Plan) -> pd.DataFrame:
@@ -282,6 +288,35 @@ def span_text(top: dict[str, Any]) -> str:
     """First to last day of the plan."""
     last = top["end"] - pd.Timedelta(minutes=1)
     return f"{top['start']:%a %d %b %Y} – {last:%a %d %b %Y}"
+
+
+def pit_of(backtest: pd.DataFrame | None, queue: str, model: str) -> npt.NDArray[np.float64] | None:
+    """Shares of :func:`~staffcast.forecast.pit` of the combination, or of the one model there is; None without any."""
+    if backtest is None or "pit_1" not in backtest:
+        return None
+    mine = backtest[backtest["unique_id"] == queue]
+    mine = mine[mine["model"] == ("auto" if (mine["model"] == "auto").any() else model)]
+    shares = pit(mine)["share"].to_numpy(dtype=float)
+    return shares if len(shares) and np.isfinite(shares).all() else None
+
+
+def pit_words(shares: npt.NDArray[np.float64]) -> str:
+    """What a planner reads from the histogram."""
+    ends = float(shares[0] + shares[-1])
+    even = 2 / len(shares)
+    if ends > _NARROW * even:
+        width = "both ends stand out: the bands are narrower than they should be"
+    elif ends < _WIDE * even:
+        width = "the ends are low: the bands are wider than they need be"
+    else:
+        width = "the ends are about level: they are"
+    half = len(shares) // 2
+    upper = float(shares[-half:].sum()) - float(shares[:half].sum())
+    lean = ""
+    if abs(upper) > _LEANING:
+        more, fewer = ("above", "below") if upper > 0 else ("below", "above")
+        lean = f"; more came {more} the forecast's median than {fewer} it"
+    return f"Flat = bands as wide as promised. Here {width}{lean}."
 
 
 def model_errors(backtest: pd.DataFrame | None, queue: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from staffcast.forecast import models as lineup
 from staffcast.forecast.judging.combine import weigh
 from staffcast.forecast.judging.rolling import calendars_for, roll
 from staffcast.forecast.past.days import Days, Grid
+from staffcast.forecast.past.queues import cut
 
 HOURS = Calendar.parse(BERLIN, {"mon-fri": "08:00-18:00", "sat": "10:00-14:00"})
 OPEN = Calendar(zone=BERLIN)
@@ -18,7 +19,7 @@ OPEN = Calendar(zone=BERLIN)
 
 def rolled(series, *, models=FAST, calendar=HOURS, horizon="7d", origins=3, step="7d"):
     return roll(
-        series, calendars_for(series, calendar), models=models, horizon=horizon, origins=origins, step=step
+        cut(series), calendars_for(series, calendar), models=models, horizon=horizon, origins=origins, step=step
     )  # fmt: skip
 
 

@@ -138,7 +138,8 @@ def rolled(name, miss, *, origin=0, n=100):
     """A forecast of 100 a time that is off by ``miss`` tickets in each of ``n`` intervals."""
     return Rolled(
         unique_id="q", model=name, origin=pd.Timestamp("2025-06-02", tz="UTC") + pd.Timedelta(days=origin), days=1.0,
-        y=np.full(n, 100.0), mean=np.full(n, 100.0 + miss), day=np.arange(n) // 24, naive_scale=1.0, cpu_s=0.0,
+        y=np.full(n, 100.0), mean=np.full(n, 100.0 + miss), day=np.arange(n) // 24, special=np.zeros(n, dtype=bool),
+        naive_scale=1.0, cpu_s=0.0,
     )  # fmt: skip
 
 
@@ -148,13 +149,13 @@ def rolled(name, miss, *, origin=0, n=100):
         ({"seasonal_naive": 12, "mean_4": 9, "mean_8": 10, "glm": 7}, ["glm"]),
         ({"seasonal_naive": 12, "mean_4": 6, "mean_8": 10, "glm": 7}, ["mean_4"]),
         ({"seasonal_naive": 12, "mean_4": 10.1, "mean_8": 11, "glm": 10}, ["glm", "mean_4"]),
-        ({"seasonal_naive": 12, "mean_4": 10.2, "mean_8": 11, "glm": 10}, ["glm"]),
+        ({"seasonal_naive": 12, "mean_4": 10.4, "mean_8": 11, "glm": 10}, ["glm"]),
         ({"seasonal_naive": 10, "mean_4": 10, "mean_8": 10}, ["mean_4", "mean_8", "seasonal_naive"]),
         ({"mean_8": 10.02, "glm": 10, "mean_4": 13}, ["glm", "mean_8"]),
     ],
 )
-def test_the_least_error_wins_and_three_percent_are_shared(misses, chosen):
-    """The model of least deviance is taken, with those whose deviance is within 3 % of it."""
+def test_the_least_error_wins_and_five_percent_are_shared(misses, chosen):
+    """The model of least deviance is taken, with those whose deviance is within 5 % of it."""
     weights, reasons = _choose(tuple(misses), [rolled(n, m) for n, m in misses.items()], 60)
     assert sorted(weights) == chosen
     assert sum(weights.values()) == pytest.approx(1)

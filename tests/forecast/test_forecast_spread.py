@@ -135,3 +135,50 @@ def test_any_errors_give_a_spread(bursts, interval, factor, origins, days, seed,
     assert np.isfinite([spread.rate_cv, spread.bursts, spread.share_level, spread.share_day]).all()
     assert min(spread.rate_cv, spread.bursts, spread.share_level, spread.share_day) >= 0
     assert spread.share_level + spread.share_day <= 1 + 1e-12
+
+
+def test_special_days_have_a_spread_of_their_own():
+    """Wild special days leave the bands of usual days as they are, and have the planted spread themselves."""
+    rng = np.random.default_rng(9)
+    y, f, day, origin = planted(rng, interval=0.01, shape=(20, 28, 24))
+    day += 28 * origin
+    special = day % 7 == 3
+    plain = learn_spread(y[~special], f[~special], day[~special], origin[~special])
+    wild = np.where(special, rng.poisson(f * rng.gamma(1 / 0.3, 0.3, len(f))), y)
+    found = learn_spread(wild, f, day, origin, special)
+    for name in ("rate_cv", "bursts", "share_level", "share_day"):
+        assert getattr(found, name) == getattr(plain, name)
+    cv = found.cv_at(np.array([40.0, 40.0]), special=np.array([False, True]))
+    assert cv[0] == plain.cv_at(np.array([40.0]))[0]
+    assert cv[1] == pytest.approx(0.3**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("days", [0, 4])
+def test_unseen_special_days_are_less_sure(days):
+    """Before any was seen, a rate is 15 % less sure there; four calm ones halve that in variance, and never below."""
+    y, f, day, origin = planted(np.random.default_rng(10), shape=(1, 28, 24))
+    special = day < days
+    y = np.where(special, np.round(f), y)  # calm
+    found = learn_spread(y, f, day, origin, special)
+    more = found.special_cv**2 - (found.rate_cv**2 if days == 0 else found.rate_cv**2 / 2)
+    assert more == pytest.approx(0.15**2 if days == 0 else 0.15**2 / 2, abs=1e-9)
+
+
+def test_spread_beyond_the_tests():
+    """By hand: within the reach nothing changes; 14 days beyond, (6 %)² · 14 ÷ 28 more, all of it the horizon's."""
+    spread = Spread(rate_cv=0.1, share_level=0.2, share_day=0.5, special_cv=0.3, reach=14.0)
+    ahead, special = np.array([14.0, 28.0, 1.0]), np.array([False, False, True])
+    cv, level, day = spread.at(np.full(3, 50.0), special=special, ahead=ahead)
+    np.testing.assert_allclose(cv**2, [0.01, 0.0118, 0.09])
+    np.testing.assert_allclose(level, [0.2, (0.002 + 0.0018) / 0.0118, 0.002 / 0.09])
+    np.testing.assert_allclose(day, [0.5, 0.005 / 0.0118, (0.005 + 0.5 * 0.08) / 0.09])
+
+
+@pytest.mark.parametrize(("days", "wider"), [(3, 2.0), (17, 2.0), (34, 1.25), (170, 1.01)])
+def test_few_days_of_tests_widen(days, wider):
+    """1 + (17 ÷ days)² of the variance, at most twice it."""
+    spread = Spread(rate_cv=0.1, share_level=0.2, share_day=0.5, bursts=0.4, special_cv=0.2, special_bursts=1.0)
+    found, f = spread.doubted(days, 7.0), np.array([3.0, 30.0])
+    assert found.reach == 7
+    for special in (np.array([False, False]), np.array([True, True])):
+        np.testing.assert_allclose(found.cv_at(f, special=special) ** 2, wider * spread.cv_at(f, special=special) ** 2)

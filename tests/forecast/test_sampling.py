@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from staffcast.contracts import InputError
 from staffcast.forecast.demand import Demand, count_quantiles
+from staffcast.forecast.paths import poisson_counts
 
 PATHS = 4000
 LEVEL, DAY, CV = 0.3, 0.4, 0.2
@@ -98,10 +100,10 @@ def test_nothing_and_everything_in_common(common, together):
 @pytest.mark.parametrize("of", ["counts", "rates"])
 @pytest.mark.parametrize("common", [0.0, 0.6])
 def test_a_path_does_not_depend_on_how_many_are_drawn(of, common):
-    """The first paths of 1, 63, 64, 65 and 200 are those of 300, also over the edges of blocks."""
+    """The first paths of 1, 124, 125, 126 and 200 are those of 300, also over the edges of blocks."""
     both = demand(table("a"), table("b"), common=common)
     many = both.sample(300, of=of)
-    for n in (1, 63, 64, 65, 200):
+    for n in (1, 124, 125, 126, 200):
         few = both.sample(n, of=of)
         assert few.shape == (n, 2, 72)
         np.testing.assert_array_equal(few, many[:n])
@@ -115,6 +117,59 @@ def test_a_queue_has_the_same_futures_alone_and_among_others(common):
     for queue in ("z", "a", "b"):
         alone = replace(among, frame=among.of(queue))
         np.testing.assert_array_equal(alone.sample(70)[:, 0], among.sample(70)[:, among.queues.index(queue)])
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.7, 2.0, 3.9, 4.1, 6.0, 9.0, 17.0, 60.0, 400.0, 9000.0])
+def test_counts_around_one_rate_are_poisson(rate):
+    """Pearson's chi-square of 300,000 counts, and of those in the tails of a ten-thousandth."""
+    counts = poisson_counts(np.full((300, 1000), rate, dtype=np.float32), np.random.default_rng(11)).ravel()
+    k = np.arange(counts.max() + 2)
+    expected = stats.poisson.pmf(k, rate) * counts.size
+    found = np.bincount(counts.astype(int), minlength=len(k)).astype(float)
+    low, high = np.searchsorted(np.cumsum(expected), [8, counts.size - 8])
+    cells = [slice(0, low + 1), *(slice(i, i + 1) for i in range(low + 1, high)), slice(high, None)]
+    e, o = (np.array([each[cell].sum() for cell in cells]) for each in (expected, found))
+    e[-1] += counts.size - expected.sum()
+    e, o = e[e > 0], o[e > 0]
+    assert stats.chi2.sf(((o - e) ** 2 / e).sum(), max(len(e) - 1, 1)) > 1e-4
+    for beyond, number in (
+        (stats.poisson.isf(1e-4, rate), lambda at: (counts > at).sum()),
+        (stats.poisson.ppf(1e-4, rate) - 1, lambda at: (counts <= at).sum()),
+    ):
+        chance = stats.poisson.sf(beyond, rate) if beyond > rate else stats.poisson.cdf(beyond, rate)
+        assert abs(number(beyond) - chance * counts.size) <= 5 * np.sqrt(max(chance * counts.size, 1))
+
+
+def test_rates_far_beyond_a_float_of_32_bits():
+    """A million an hour, not known for sure, keeps its mean and spread, and counts are whole."""
+    busy = demand(table(mean=1e6, cv=0.01, level=0.0, day=0.0, shut=0, days=20))
+    counts = busy.sample(200)[:, 0] / busy.frame["mean"].to_numpy()
+    assert counts.mean() == pytest.approx(1, abs=5 * 0.01 / np.sqrt(counts.size))
+    assert counts.std() == pytest.approx(np.sqrt(0.01**2 + 1e-6), rel=5 / np.sqrt(2 * counts.size))
+    whole = busy.sample(2)
+    assert (whole == np.floor(whole)).all()
+
+
+def test_shares_of_each_interval():
+    """Where they differ from hour to hour, as in sums of queues, hours go together as their own shares say."""
+    mixed = table(days=2, shut=0)
+    mixed["share_level"], mixed["share_day"] = np.where(np.arange(48) % 2, 0.5, 0.0), 0.0
+    rates = demand(mixed).sample(PATHS, of="rates")[:, 0]
+    found = np.corrcoef(rates.T)
+    assert found[1, 25] == pytest.approx(0.5, abs=4.5 * 0.75 / np.sqrt(PATHS))
+    assert abs(found[0, 2]) < 4.5 / np.sqrt(PATHS)
+    assert abs(found[0, 25]) < 4.5 / np.sqrt(PATHS)
+
+
+def test_queues_whose_rows_do_not_follow_each_other():
+    """Rows of two queues in turn: each has its own."""
+    apart = demand(table("a"), table("b", mean=5.0))
+    mixed = replace(apart, frame=apart.frame.sort_values("ds", kind="stable").reset_index(drop=True))
+    assert mixed.queues == ["a", "b"]
+    for queue in mixed.queues:
+        pd.testing.assert_frame_equal(mixed.of(queue), apart.of(queue))
+    np.testing.assert_array_equal(mixed.sample(5), apart.sample(5))
+    assert mixed.of("c").empty
 
 
 def test_queues_alike_have_different_futures():

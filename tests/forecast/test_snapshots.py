@@ -105,6 +105,24 @@ def test_no_snapshot_is_overwritten(tmp_path):
     save_snapshot(tmp_path, demand({"orders": 9.0}), made_at=moment("2025-06-02T09:30:01"), inputs={})
 
 
+def test_of_two_in_the_same_second_one_is_kept(tmp_path, monkeypatch):
+    """A second process that saves while the first still writes is refused, and the first is whole in the end."""
+    write, refused = module.write_table, []
+
+    def slow(frame, path):
+        if not refused:
+            with pytest.raises(InputError, match="07:30:00 UTC already") as error:
+                save_snapshot(tmp_path, demand({"orders": 9.0}), made_at=moment(), inputs={})
+            refused.append(error)
+        return write(frame, path)
+
+    monkeypatch.setattr(module, "write_table", slow)
+    path = save_snapshot(tmp_path, demand({"orders": 3.0}), made_at=moment(), inputs={})
+    assert refused
+    assert (load_snapshot(path).demand.frame["mean"] == 3.0).all()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch):
     """Whatever breaks while writing, the folder has no new file, and no temporary one."""
 

@@ -3,12 +3,15 @@
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pytest
 from forecast_series import BERLIN, expect, frame, grid, weekly_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffcast.contracts import Calendar
+from staffcast.forecast import forecast
+from staffcast.forecast.demand import count_cdf
 from staffcast.forecast.models.drift import drift_of_totals, learn_drift
 from staffcast.forecast.models.shrink import believed, inflation
 from staffcast.forecast.models.specials import Specials, learn_specials
@@ -120,9 +123,15 @@ def test_learning_by_a_slow_loop():
     root = usual * rng.uniform(0.4, 1.6, 420)
     start = Specials(calendar=calendar, weekdays=WEEK)
     found = learn_specials(root, usual, dates, weight, start)
-    kinds, expected = start.kinds(dates), start.factor(dates)
+    kinds = start.kinds(dates)
     ratio = root / usual
     fresh = {k: weight[k] * 2 ** (-(419 - k) / 730) for k in range(420)}
+    part, gap = {"before": 0.15, "after": 0.0, "bridge": 0.7}, 1 - WEEK.min() / WEEK[weekday(dates)]
+    on = np.flatnonzero(kinds.holiday)
+    seen, quiet = sum(fresh[k] * (1 - ratio[k]) for k in on), sum(fresh[k] * gap[k] for k in on)
+    belief = sum(fresh[k] for k in on) / (sum(fresh[k] for k in on) + 3)
+    assert found.rest == pytest.approx(1 - belief * (1 - min(max(seen / quiet, 0), 1)))
+    assert 0 < found.rest < 1
     for kind in ("holiday", "before", "after", "bridge"):
         at = np.flatnonzero(getattr(kinds, kind))
         weights = sum(fresh[k] for k in at)
@@ -131,13 +140,30 @@ def test_learning_by_a_slow_loop():
         factors = found.factor(dates)
         if kind in ("before", "after", "bridge"):
             for k in at:
-                mixed = expected[k] + weights / (weights + 3) * (mean - expected[k])
+                usually = 1 - part[kind] * found.rest * gap[k]
+                mixed = usually + weights / (weights + 3) * (mean - usually)
                 assert factors[k] == pytest.approx(mixed)
     for name in "AB":
         at = [k for k in range(420) if listed.get(dates[k].item()) == name]
         weights = sum(fresh[k] for k in at)
         mean = sum(fresh[k] * ratio[k] for k in at) / weights
         assert found.by_name[name] == pytest.approx((weights / (weights + 2), mean))
+
+
+@pytest.mark.parametrize(("holiday", "low", "high"), [(1.3, 0.0, 0.35), (1.0, 0.0, 0.35), (0.4, 0.99, 1.0)])
+def test_a_desk_that_works_on_holidays_works_beside_them(holiday, low, high):
+    """Ten holidays as busy as other days leave little of the bridge day's rest; ten quiet ones leave it whole."""
+    dates = span("2025-01-01", 365)
+    listed = {dates[k].item(): f"day {k}" for k in range(7, 360, 35)}  # Wednesdays: no bridge day is ever seen
+    coming = span("2026-01-05", 7)
+    calendar = with_holidays({**listed, coming[3].item(): "new"})
+    start = Specials(calendar=calendar, weekdays=WEEK)
+    usual = WEEK[weekday(dates)]
+    root = usual * np.where(start.kinds(dates).holiday, holiday, 1.0)
+    found = learn_specials(root, usual, dates, np.ones(365), start)
+    assert low <= found.rest <= high
+    friday = found.factor(coming)[4]
+    assert friday == pytest.approx(1 - 0.7 * found.rest * (1 - 0.4 / 0.9))
 
 
 def test_without_special_days_nothing_is_learnt():
@@ -333,3 +359,35 @@ def test_drift_of_totals_is_relative_to_the_weekday():
     root = weekdays[weekday(dates)] * growth
     root[weekday(dates) == 6] = np.random.default_rng(1).uniform(0, 5, (weekday(dates) == 6).sum())
     assert drift_of_totals(root, dates, weekdays, np.ones(210)).slope == pytest.approx(0.3, rel=1e-6)
+
+
+def test_the_regression_expects_a_kind_of_day_that_it_never_saw():
+    """Without any holiday in the past, one to come and the bridge day after it are as quiet as the house model says."""
+    ds = grid(84)
+    off = dt.date(2025, 9, 4)  # a Thursday: the Friday after is a bridge day
+    totals = {}
+    for name in ("glm", "house"):
+        mean, ahead = expect(name, frame(ds, weekly_rate(ds)), with_holidays({off: "New"}), days=28)
+        local = Calendar(zone=BERLIN).day(ahead)
+        totals[name] = np.array([mean[local == np.datetime64(off) + k].sum() for k in (-1, 0, 1, 2)])
+    np.testing.assert_allclose(totals["glm"], totals["house"], rtol=0.05)
+    assert totals["glm"][1] < 0.7 * totals["glm"][0]
+
+
+def test_bands_and_paths_are_wider_on_a_holiday():
+    """A holiday that was never seen has a larger ``rate_cv``, and its paths keep to its quantiles."""
+    ds = grid(140)
+    y = np.random.default_rng(12).poisson(10 * weekly_rate(ds)).astype(float)
+    history = frame(ds, y)
+    off = (ds[-1] + pd.Timedelta(days=9)).date()
+    demand = forecast(history, "14d", calendar=with_holidays({off: "New"}), model="house")
+    rows = demand.frame
+    on = (rows["ds"].dt.tz_convert(BERLIN).dt.date == off).to_numpy()
+    busy = (rows["mean"] > 5).to_numpy()
+    assert rows.loc[on & busy, "rate_cv"].min() > rows.loc[~on & busy, "rate_cv"].median() + 0.03
+    paths = demand.sample(2000)[:, 0, :]
+    inside = ((paths >= rows["q05"].to_numpy()) & (paths <= rows["q95"].to_numpy())).mean(axis=0)
+    expected = count_cdf(rows["q95"], rows["mean"], rows["rate_cv"]) - count_cdf(
+        rows["q05"] - 1, rows["mean"], rows["rate_cv"]
+    )
+    assert np.abs(inside - expected)[on & busy].max() < 5 * np.sqrt(0.09 / 2000)

@@ -173,7 +173,7 @@ def rolled(rng, *, common, days=28, origins=6, levels=(300.0, 80.0), cv=0.15, ho
                 Rolled(
                     unique_id=f"q{k}", model="m", origin=start,
                     days=days, y=y.ravel(), mean=mean.ravel(), day=np.repeat(np.arange(days) + 14 * origin, hours),
-                    naive_scale=1.0, cpu_s=0.0,
+                    special=np.zeros(days * hours, dtype=bool), naive_scale=1.0, cpu_s=0.0,
                 )
             )  # fmt: skip
     return runs

@@ -1,6 +1,7 @@
 """The rest of today by its morning: what is known stays, what is planted carries on, clock changes fit."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,8 @@ def test_a_series_that_ends_at_noon():
     """A row for each interval of today: what came until noon, what is revised from then on."""
     series = until_noon()
     found, why = revise_today(series)
-    assert list(found.columns) == ["unique_id", "ds", "open", "forecast", "came", "revised", "rate_cv"]
+    columns = ["unique_id", "ds", "open", "forecast", "came", "revised", "offered", "carried", "rate_cv"]
+    assert list(found.columns) == columns
     assert found["ds"].tolist() == list(grid(1, start="2025-09-20"))
     np.testing.assert_array_equal(found["came"][:12], series["y"][-12:])
     assert found["came"][12:].isna().all()
@@ -181,6 +183,35 @@ def test_closed_hours_are_told_where_tickets_arrive():
     found, _ = revise_today(until_noon(), calendar=calendar)
     assert found["open"].tolist() == [8 <= hour < 18 for hour in range(24)]
     pd.testing.assert_series_equal(found["forecast"], revise_today(until_noon())[0]["forecast"])
+
+
+def test_what_comes_while_closed_waits_for_the_opening():
+    """From 06:00 the opening at 08:00 has what came since closing too; what comes after 18:00 is told, not offered."""
+    calendar = Calendar.parse(BERLIN, {"mon-sun": "08:00-18:00"})
+    series = until_noon(hour=6)
+    found, why = revise_today(series, calendar=calendar)
+    since = series["y"].iloc[-12:].sum()  # from 18:00 of the day before
+    assert found["offered"].isna().tolist() == found["came"].notna().tolist()
+    assert found["carried"][8] == pytest.approx(since + found["revised"][6:8].sum())
+    assert found["offered"][8] == pytest.approx(found["carried"][8] + found["revised"][8])
+    np.testing.assert_allclose(found["offered"][9:18], found["revised"][9:18])
+    assert (found["offered"][18:] == 0).all()
+    assert f"; {found['revised'][18:].sum():,.0f} come after closing and wait for the next opening" in why["q"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "closed_arrivals", "said"),
+    [("08:00-10:00", "wait", "closed for the rest of the day: {} wait for the next opening"),
+     ("08:00-18:00", "lost", "{} come while closed and are lost"), ("00:00-24:00", "wait", None)],
+)  # fmt: skip
+def test_what_closing_does_is_said(hours, closed_arrivals, said):
+    """Closed since ten: all wait, with what came since; a phone line loses them; a desk never closed says nothing."""
+    calendar = replace(Calendar.parse(BERLIN, {"mon-sun": hours}), closed_arrivals=closed_arrivals)
+    found, why = revise_today(until_noon(), calendar=calendar)
+    number = found["came"][10:].sum() + found["revised"].sum()
+    if closed_arrivals == "lost":
+        number = found["revised"][18:].sum()
+    assert why["q"].endswith(f"; {said.format(format(number, ',.0f'))}") if said else "clos" not in why["q"]
 
 
 def test_an_event_today_is_in_the_forecast():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from staffcast import __version__
-from staffcast.contracts import DEMAND, InputError, bad_value
+from staffcast.contracts import DEMAND, InputError, OutputError, bad_value
 from staffcast.contracts.files import atomic_folder, read_table, write_table
 from staffcast.forecast.demand import Demand
 from staffcast.forecast.hindsight.ledger import Ledger
@@ -107,13 +108,6 @@ def save_snapshot(
     """
     folder, made = Path(folder), _made_at(made_at)
     name = f"forecast-{made:%Y%m%dT%H%M%SZ}"
-    for ending in (_HEAD, _TABLE):
-        if (folder / f"{name}{ending}").exists():
-            raise InputError(
-                f"there is a snapshot made at {made:%Y-%m-%d %H:%M:%S} UTC already, and none is overwritten; save "
-                "under another time, or into another folder",
-                file=folder / f"{name}{ending}",
-            )  # fmt: skip
     head = {
         "schema_version": _SCHEMA,
         "staffcast": __version__,
@@ -127,12 +121,42 @@ def save_snapshot(
         "overrides": None if ledger is None else ledger.records(),
         "why": _plain(demand.why),
     }
-    with atomic_folder(folder) as temporary:
+    with _claimed(folder, name, made), atomic_folder(folder) as temporary:
         table = write_table(demand.frame, temporary / f"{name}{_TABLE}")
         head["table"] = {"file": table.name, "sha256": _sha256(table)}
         text = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False)
         (temporary / f"{name}{_HEAD}").write_text(text + "\n", encoding="utf-8")
     return folder / f"{name}{_HEAD}"
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path, name: str, made: pd.Timestamp) -> Iterator[None]:
+    """Hold the name while its files are made: of two processes in the same second one is refused."""
+    taken = InputError(
+        f"there is a snapshot made at {made:%Y-%m-%d %H:%M:%S} UTC already, and none is overwritten; save under "
+        "another time, or into another folder",
+        file=folder / f"{name}{_HEAD}",
+    )
+    table = folder / f"{name}{_TABLE}"
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; name a folder for the snapshots")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    try:
+        table.open("x").close()  # the file system lets only one do that; the JSON, which readers look for, comes last
+    except FileExistsError:
+        raise taken from None
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    try:
+        if (folder / f"{name}{_HEAD}").exists():
+            raise taken
+        yield
+    except BaseException:
+        table.unlink(missing_ok=True)
+        raise
 
 
 def list_snapshots(folder: str | Path) -> list[Path]:

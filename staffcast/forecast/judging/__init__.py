@@ -2,6 +2,6 @@
 
 from staffcast.forecast.judging.combine import combined, comparable, weigh
 from staffcast.forecast.judging.rolling import Rolled, roll
-from staffcast.forecast.judging.scores import backtest, score, spread_of
+from staffcast.forecast.judging.scores import backtest, pit, score, spread_of
 
-__all__ = ["Rolled", "backtest", "combined", "comparable", "roll", "score", "spread_of", "weigh"]
+__all__ = ["Rolled", "backtest", "combined", "comparable", "pit", "roll", "score", "spread_of", "weigh"]

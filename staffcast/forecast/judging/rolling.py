@@ -17,17 +17,17 @@ from staffcast.forecast.horizon import parse_days, since_close
 from staffcast.forecast.models.house import House
 from staffcast.forecast.models.lineup import SLOW, for_history, make
 from staffcast.forecast.past.days import Days, Floats, Grid
+from staffcast.forecast.past.features import special_days
 from staffcast.forecast.past.lessons import learn_events
+from staffcast.forecast.past.queues import Queue, cut
 
 __all__ = [
     "LEAST_HISTORY_DAYS",
     "Calendars",
     "Progress",
     "Rolled",
-    "all_queues",
     "as_series",
     "calendars_for",
-    "others_of",
     "roll",
 ]
 
@@ -50,6 +50,7 @@ class Rolled:
     y: Floats
     mean: Floats
     day: npt.NDArray[np.int64]
+    special: npt.NDArray[np.bool_]
     naive_scale: float
     cpu_s: float
 
@@ -65,15 +66,29 @@ def as_series(series: pd.DataFrame) -> pd.DataFrame:
         The table breaks its contract, or a queue's intervals are not 15, 30 or 60 minutes apart.
     """
     frame = series if "unique_id" in series else series.assign(unique_id="all")
-    frame = SERIES.check(frame).sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
-    parts = [_even(str(queue), rows) for queue, rows in frame.groupby("unique_id", sort=False)]
+    frame = SERIES.check(frame)
+    if not _sorted(frame):
+        frame = frame.sort_values(["unique_id", "ds"], kind="stable").reset_index(drop=True)
+    queues = cut(frame)
+    parts = [_even(queue.name, queue.rows, queue.ds) for queue in queues]
+    if all(part is queue.rows for part, queue in zip(parts, queues, strict=True)):
+        return frame
     return pd.concat(parts, ignore_index=True)
 
 
-def _even(queue: str, rows: pd.DataFrame) -> pd.DataFrame:
-    ds = pd.DatetimeIndex(rows["ds"])
+def _sorted(frame: pd.DataFrame) -> bool:
+    """Whether rows are in order by queue and instant, as most tables are; far quicker to see than to sort."""
+    codes, names = pd.factorize(frame["unique_id"])
+    step, later = np.diff(codes), np.diff(pd.DatetimeIndex(frame["ds"]).asi8) > 0
+    return bool((step >= 0).all() and later[step == 0].all()) and list(names) == sorted(names)
+
+
+def _even(queue: str, rows: pd.DataFrame, ds: pd.DatetimeIndex) -> pd.DataFrame:
     if len(ds) < 2:
         raise InputError(f"queue {queue!r} has a single interval: nothing can be learnt from that")
+    apart = np.diff(ds.asi8)
+    if apart[0] > 0 and (apart == apart[0]).all() and (ds[1] - ds[0]) / _MINUTE in INTERVAL_MINUTES:
+        return rows
     steps = ds[1:] - ds[:-1]
     step = steps.sort_values()[len(steps) // 2]  # the usual one: rows may be missing, and one may be off
     minutes = step / pd.Timedelta(minutes=1)
@@ -85,8 +100,6 @@ def _even(queue: str, rows: pd.DataFrame) -> pd.DataFrame:
             f"queue {queue!r}: after {ds[odd[0]]} comes {ds[odd[0] + 1]}, which is off the grid of {minutes:g}-minute "
             "intervals; count all in the same intervals"
         )
-    if (steps == step).all():
-        return rows
     full = pd.date_range(ds[0], ds[-1], freq=step, name="ds")
     return rows.set_index("ds").reindex(full).reset_index().assign(unique_id=queue)[list(rows.columns)]
 
@@ -106,7 +119,7 @@ def calendars_for(series: pd.DataFrame, calendar: Calendars) -> dict[str, Calend
 
 
 def roll(
-    series: pd.DataFrame,
+    queues: Sequence[Queue],
     calendars: Mapping[str, Calendar],
     *,
     models: Sequence[str],
@@ -122,31 +135,15 @@ def roll(
     days, step_days = parse_days(horizon, parameter="horizon"), parse_days(step, parameter="step")
     # A slow model is a task of its own, so that the fast ones of other queues need not wait for it.
     shares = [tuple(n for n in models if n not in SLOW), *((n,) for n in models if n in SLOW)]
-    tasks, together = [], all_queues(series)
-    for queue, rows in series.groupby("unique_id", sort=False):
-        ds, y = pd.DatetimeIndex(rows["ds"]), rows["y"].to_numpy(dtype=float)
-        others = None if together is None else others_of(together, ds, y)
-        tasks += [
-            _Task(str(queue), names, ds, y, others, calendars[str(queue)], days, origins, step_days)
-            for names in shares if names
-        ]  # fmt: skip
+    tasks = [
+        _Task(one.name, names, one.ds, one.y, one.others, calendars[one.name], days, origins, step_days)
+        for one in queues for names in shares if names
+    ]  # fmt: skip
     done = map_chunks(_roll_queue, tasks, processes=processes, progress=progress)
     rolled = [one for some in done for one in some]
     order = {name: place for place, name in enumerate(models)}
-    places = {str(queue): place for place, queue in enumerate(series["unique_id"].unique())}
+    places = {one.name: place for place, one in enumerate(queues)}
     return sorted(rolled, key=lambda r: (places[r.unique_id], r.origin, order.get(r.model, len(order))))
-
-
-def all_queues(series: pd.DataFrame) -> pd.Series | None:
-    """Arrivals of all queues together by instant; None where there is only one."""
-    if series["unique_id"].nunique() < 2:
-        return None
-    return series.groupby("ds", sort=False)["y"].sum(min_count=1)
-
-
-def others_of(together: pd.Series, ds: pd.DatetimeIndex, y: Floats) -> Floats:
-    """Arrivals of all queues but this one."""
-    return np.asarray(together.reindex(ds).to_numpy(dtype=float) - np.nan_to_num(y))
 
 
 class _Task(NamedTuple):
@@ -184,7 +181,8 @@ def _roll_queue(task: _Task) -> list[Rolled]:
     # A day is tested only if the log goes on to its end.
     whole = len(grid.dates) - (grid.slot[-1] < grid.slots - 1)
     test, starts = _origins(whole - began, task.days, task.origins, task.step_days)
-    offered_before, _ = task.calendar.fold(task.y, task.ds)
+    lost = task.calendar.closed_arrivals == "lost"
+    scales = _NaiveScales(fold_closed(task.y, grid.opened, lost=lost)[0], grid.opened, 7 * 24 * 60 // minutes)
     result = []
     names = for_history(task.names, days.span - began, beside=task.others is not None and days.span >= House.min_days)
     for start in (began + each for each in starts):
@@ -197,10 +195,10 @@ def _roll_queue(task: _Task) -> list[Rolled]:
         uplift = lessons.uplift(dates)[:, None]
         waiting = since_close(task.y[:first], grid.opened[:first], task.calendar)
         opened = grid.opened[first:last]
-        lost = task.calendar.closed_arrivals == "lost"
         y, _ = fold_closed(task.y[first:last], opened, waiting=waiting, lost=lost)
         day = (int(grid.dates[0].astype(np.int64)) + grid.day[first:last])[opened]
-        scale = _naive_scale(offered_before[:first], grid.opened[:first], 7 * 24 * 60 // minutes)
+        special = special_days(dates, past)[grid.day[first:last] - start][opened]
+        scale = scales.before(first)
         for name in names:
             begin = _cpu_s()
             model = make(name)
@@ -211,7 +209,7 @@ def _roll_queue(task: _Task) -> list[Rolled]:
             mean, _ = fold_closed(grid.spread(expected, start), opened, waiting=waiting, lost=lost)
             result.append(Rolled(
                 unique_id=task.queue, model=name, origin=task.ds[first], days=test, y=y[opened], mean=mean[opened],
-                day=day, naive_scale=scale, cpu_s=_cpu_s() - begin,
+                day=day, special=special, naive_scale=scale, cpu_s=_cpu_s() - begin,
             ))  # fmt: skip
     return result
 
@@ -222,7 +220,17 @@ def _cpu_s() -> float:
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
-def _naive_scale(offered: Floats, opened: npt.NDArray[np.bool_], week: int) -> float:
-    error = np.abs(offered[week:] - offered[:-week])[opened[week:]]
-    error = error[~np.isnan(error)]
-    return float(error.mean()) if len(error) and error.any() else np.nan
+class _NaiveScales:
+    """Mean error of repeating last week, over the open intervals before any place in a history."""
+
+    def __init__(self, offered: Floats, opened: npt.NDArray[np.bool_], week: int) -> None:
+        self._week = week
+        error = np.abs(offered[week:] - offered[:-week])
+        known = opened[week:] & ~np.isnan(error)
+        self._number = np.cumsum(known)
+        self._total = np.cumsum(np.where(known, error, 0.0))
+
+    def before(self, stop: int) -> float:
+        """NaN where nothing is known, or last week came again to the last ticket."""
+        last = stop - self._week - 1
+        return float(self._total[last] / self._number[last]) if last >= 0 and self._total[last] > 0 else np.nan

@@ -23,10 +23,12 @@ from staffcast.forecast.judging.rolling import (
 )
 from staffcast.forecast.models.lineup import DEFAULT, resolve
 from staffcast.forecast.past.days import Floats
+from staffcast.forecast.past.queues import cut
 from staffcast.forecast.uncertainty import Spread, learn_spread
 
-__all__ = ["backtest", "score", "spread_of"]
+__all__ = ["PIT_BINS", "backtest", "pit", "pit_shares", "score", "spread_of"]
 
+PIT_BINS = 10
 _EVENLY = tuple((np.arange(40) + 0.5) / 40)
 
 
@@ -65,12 +67,12 @@ def backtest(
     -------
     DataFrame
         ``unique_id, model, origin, horizon, wape, wape_day, wape_floor, mase, bias, pinball, crps, coverage_50,
-        coverage_80, coverage_95, cpu_s``, a row per queue, model and origin, over open intervals.
-        ``wape`` = Σ|y−f| ÷ Σy;
-        ``wape_day`` the same for daily totals; ``wape_floor`` what chance alone would leave if the forecast were the
-        true rate; ``bias`` = Σ(f−y) ÷ Σy; ``mase`` = mean |y−f| ÷ that of repeating last week inside the history;
-        bands take their width from the *other* origins. Where several models were tried, ``auto`` is what they give
-        together, each origin with the weights that the others give.
+        coverage_80, coverage_95, pit_1 … pit_10, cpu_s``, a row per queue, model and origin, over open intervals.
+        ``wape`` = Σ|y−f| ÷ Σy; ``wape_day`` the same for daily totals; ``wape_floor`` what chance alone would leave if
+        the forecast were the true rate; ``bias`` = Σ(f−y) ÷ Σy; ``mase`` = mean |y−f| ÷ that of repeating last week
+        inside the history; bands take their width from the *other* origins; ``pit_1 … pit_10`` are for :func:`pit`.
+        Where several models were tried, ``auto`` is what they give together, each origin with the weights that the
+        others give.
 
     Raises
     ------
@@ -79,23 +81,83 @@ def backtest(
     """
     checked = as_series(series)
     rolled = roll(
-        checked, calendars_for(checked, calendar), models=resolve(models), horizon=horizon, origins=origins, step=step,
-        processes=processes, progress=progress,
+        cut(checked), calendars_for(checked, calendar), models=resolve(models), horizon=horizon, origins=origins,
+        step=step, processes=processes, progress=progress,
     )  # fmt: skip
     if not rolled:
         raise InputError(f"no queue has the {LEAST_HISTORY_DAYS + 1} days of history that a backtest needs")
     return score(rolled)
 
 
+def pit(scores: pd.DataFrame) -> pd.DataFrame:
+    """Where what came fell in its forecast's distribution, in ten equal parts of probability.
+
+    Bands as wide as promised have a tenth of the counts in each part. More at both ends: bands too narrow; more in the
+    middle: too wide; more at the upper end: forecasts too low.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        What :func:`backtest` gave.
+
+    Returns
+    -------
+    DataFrame
+        ``unique_id, model, low, high, share``: ten rows per queue and model, the mean over its origins; ``share`` sums
+        to 1.
+
+    Raises
+    ------
+    InputError
+        A column of the backtest is missing.
+
+    References
+    ----------
+    .. [1] C. Czado, T. Gneiting, L. Held, "Predictive model assessment for count data", Biometrics 65(4), 2009,
+       pp. 1254–1261, doi:10.1111/j.1541-0420.2009.01191.x; the histogram of the non-randomised probability integral
+       transform.
+    """
+    columns = [f"pit_{k + 1}" for k in range(PIT_BINS)]
+    missing = [name for name in ("unique_id", "model", *columns) if name not in scores]
+    if missing:
+        raise InputError(f"`scores` has no column {missing[0]!r}; give what backtest(…) returned")
+    mean = scores.groupby(["unique_id", "model"], sort=False)[columns].mean()
+    edges = np.arange(PIT_BINS + 1) / PIT_BINS
+    return pd.DataFrame({
+        "unique_id": np.repeat(mean.index.get_level_values(0), PIT_BINS),
+        "model": np.repeat(mean.index.get_level_values(1), PIT_BINS),
+        "low": np.tile(edges[:-1], len(mean)), "high": np.tile(edges[1:], len(mean)),
+        "share": mean.to_numpy(dtype=float).ravel(),
+    })  # fmt: skip
+
+
+def pit_shares(below: Floats, upto: Floats) -> Floats:
+    """Share of counts in each tenth of probability, from P(N < y) and P(N ≤ y) of each; NaN of none.
+
+    A count stands evenly for all the probability that its forecast gives it (equation 2 of Czado, Gneiting and Held).
+
+    Examples
+    --------
+    >>> pit_shares(np.array([0.0]), np.array([0.5])).round(2).tolist()
+    [0.2, 0.2, 0.2, 0.2, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    if not len(below):
+        return np.full(PIT_BINS, np.nan)
+    edges = np.arange(PIT_BINS + 1) / PIT_BINS
+    width = np.maximum(upto - below, 1e-12)[:, None]
+    reached = np.clip((edges - below[:, None]) / width, 0.0, 1.0).mean(axis=0)
+    reached[-1] = 1.0  # a count that its forecast all but rules out lies at the very end
+    return np.asarray(np.diff(reached))
+
+
 def spread_of(rolled: Sequence[Rolled]) -> Spread:
-    """Spread of the rate that these forecasts' errors show."""
+    """Spread of the rate that these forecasts' errors show, for forecasts as long and longer."""
     origin = np.repeat(np.arange(len(rolled)), [len(r.y) for r in rolled])
-    return learn_spread(
-        np.concatenate([r.y for r in rolled]),
-        np.concatenate([r.mean for r in rolled]),
-        np.concatenate([r.day for r in rolled]),
-        origin,
+    y, mean, day, special = (
+        np.concatenate([getattr(r, name) for r in rolled]) for name in ("y", "mean", "day", "special")
     )
+    tested = len(np.unique(day[~np.isnan(y)]))
+    return learn_spread(y, mean, day, origin, special).doubted(tested, max(r.days for r in rolled))
 
 
 def score(rolled: Sequence[Rolled]) -> pd.DataFrame:
@@ -139,7 +201,7 @@ def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
     y, f = one.y[known], one.mean[known]
     total = float(y.sum())
     error = np.abs(y - f)
-    cv = spread.cv_at(f)
+    cv = spread.cv_at(f, special=one.special[known])
 
     below, upto = count_cdf(y - 1, f, cv), count_cdf(y, f, cv)
 
@@ -162,5 +224,6 @@ def _score_one(one: Rolled, spread: Spread) -> dict[str, object]:
         "coverage_50": covered(0.25, 0.75),
         "coverage_80": covered(0.10, 0.90),
         "coverage_95": covered(0.025, 0.975),
+        **{f"pit_{k + 1}": float(share) for k, share in enumerate(pit_shares(below, upto))},
         "cpu_s": one.cpu_s,
     }

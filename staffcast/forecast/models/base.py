@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import Calendar, InputError
-from staffcast.forecast.demand import QUANTILES, Demand, demand_rows
+from staffcast.forecast.demand import QUANTILES, Demand, DemandPart, demand_rows
 from staffcast.forecast.horizon import horizon_grid, parse_days, waiting_since_close
 from staffcast.forecast.past.days import Dates, Days, Floats, Grid
 from staffcast.forecast.past.lessons import Lessons, learn_events
@@ -153,11 +153,11 @@ class Model(abc.ABC):
         ds = horizon_grid(start, days, self._minutes, self._calendar).tz_convert(last.tz)
         waiting = waiting_since_close(self._past, self._calendar)
         mean, carried = self._calendar.fold(self.expect(ds), ds, waiting=waiting)
-        frame = demand_rows(
-            self._queue, ds, opened=self._calendar.is_open(ds), mean=mean, carried=carried, aht_s=float("nan"),
-            spread=spread if spread is not None else self._own_spread(), quantiles=quantiles,
+        part = DemandPart.of(
+            self._queue, ds, opened=self._calendar.is_open(ds), mean=mean, carried=carried,
+            spread=spread if spread is not None else self._own_spread(),
         )  # fmt: skip
-        return Demand(frame=frame, why={self._queue: {"model": self.name}}, seed=seed)
+        return Demand(frame=demand_rows([part], quantiles), why={self._queue: {"model": self.name}}, seed=seed)
 
     def _own_spread(self) -> Spread:
         ds = pd.DatetimeIndex(self._past["ds"])

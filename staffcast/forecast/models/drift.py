@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from staffcast.forecast.models.shrink import inflation
+from staffcast.forecast.models.shrink import inflation, middle
 from staffcast.forecast.past.days import Dates, Floats, weekday
 from staffcast.forecast.past.features import year_waves
 
@@ -21,6 +22,8 @@ _FAR = 3.0
 _LEAST = 1e-12
 # Weekdays below this share of the busiest one say nothing of the desk's drift.
 _IDLE = 0.05
+# Of the level on the last day: a past may have risen by at most the first of it, and fallen by the second.
+_MOST_RISE, _MOST_FALL = 0.8, 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +50,10 @@ class Drift:
     def at(self, dates: Dates) -> Floats:
         """What the drift adds on these days to the level of the last day, shape (days,)."""
         ahead = (dates - self.last).astype(float)
-        slow = self.damping * -np.expm1(-np.maximum(ahead, 0.0) / self.damping)
-        drift = self.slope * np.where(ahead > 0, slow, ahead) / 365.25
+        if ahead[-1] > 0:
+            slow = self.damping * -np.expm1(-np.maximum(ahead, 0.0) / self.damping)
+            ahead = np.where(ahead > 0, slow, ahead)
+        drift = ahead * (self.slope / 365.25)
         if self.year.any():
             drift = drift + year_waves(dates, len(self.year) // 2) @ self.year
         return np.asarray(drift)
@@ -82,31 +87,39 @@ def learn_drift(level: Floats, dates: Dates, weight: Floats) -> Drift:
     known = weight > 0
     if span < _TREND_FROM or known.sum() < _TREND_FROM / 2:
         return none
-    years = (dates - last).astype(float) / 365.25
-    columns = [np.ones((span, 1)), years[:, None]]
-    penalty = [0.0, 0.0]
-    if waves:
-        columns.append(year_waves(dates, waves))
-        strength = _YEAR_PENALTY if span >= _YEAR_SURE else _ONE_YEAR_PENALTY
-        penalty += [strength * (k + 1) ** 2 for k in range(waves)] * 2
-    design = np.concatenate(columns, axis=1)
-    fresh = weight * 0.5 ** (-(dates - last).astype(float) / _HALF_LIFE_DAYS)
-    weights, left, beta, normal = fresh, level, np.zeros(len(penalty)), np.eye(len(penalty))
+    design, penalty, discount = _slow_design(int(dates[0].astype(np.int64)), span, waves)
+    fresh = weight * discount
+    weights, left, beta, normal = fresh, level, penalty, np.eye(len(penalty))
     for _ in range(2):
-        normal = (design.T * weights) @ design
-        normal[np.diag_indices_from(normal)] += np.asarray(penalty) + _LEAST
-        beta = np.linalg.solve(normal, (design.T * weights) @ level)
-        left = level - design @ beta
-        scatter = max(1.4826 * float(np.median(np.abs(left[known]))), _LEAST)
-        weights = fresh / np.maximum(np.abs(left) / (_FAR * scatter), 1.0) ** 2
-    inverse = np.linalg.inv(normal)
-    drawn = np.clip(left, -_FAR * scatter, _FAR * scatter)
-    meat = (design.T * weights**2) @ design
-    variance = float((inverse @ meat @ inverse)[1, 1]) * float(np.average(drawn**2, weights=fresh))
+        weighted = design * weights
+        normal = weighted @ design.T
+        normal.flat[:: len(penalty) + 1] += penalty
+        beta = np.asarray(np.linalg.solve(normal, weighted @ level))
+        left = level - beta @ design
+        far = np.abs(left)
+        scatter = max(1.4826 * middle(far[known]), _LEAST)
+        weights = fresh / np.maximum(far / (_FAR * scatter), 1.0) ** 2
+    slopes = np.linalg.inv(normal)[1]
+    reach = _FAR * scatter
+    drawn = np.minimum(np.maximum(left, -reach), reach)
+    meat = (design * weights**2) @ design.T
+    variance = float(slopes @ meat @ slopes) * float(fresh @ (drawn * drawn)) / float(fresh.sum())
     variance *= inflation(drawn * known)
     slope = float(beta[1])
     kept = max(0.0, 1 - variance / slope**2) if slope else 0.0
     return Drift(slope=slope * kept, damping=float(max(span, 60)), year=beta[2:], last=last)
+
+
+@lru_cache(maxsize=64)
+def _slow_design(first: int, span: int, waves: int) -> tuple[Floats, Floats, Floats]:
+    """Rows of the regression, shape (2 + 2 · waves, days), the penalty of each, and how much each day counts."""
+    ahead = np.arange(1.0 - span, 1.0)
+    rows, penalty = [np.ones(span), ahead / 365.25], [0.0, 0.0]
+    if waves:
+        rows += list(year_waves(np.arange(first, first + span).astype("datetime64[D]"), waves).T)
+        strength = _YEAR_PENALTY if span >= _YEAR_SURE else _ONE_YEAR_PENALTY
+        penalty += [strength * (k + 1) ** 2 for k in range(waves)] * 2
+    return np.array(rows), np.asarray(penalty) + _LEAST, 0.5 ** (-ahead / _HALF_LIFE_DAYS)
 
 
 def drift_of_totals(root: Floats, dates: Dates, weekdays: Floats, seen: Floats) -> Drift:
@@ -126,4 +139,7 @@ def drift_of_totals(root: Floats, dates: Dates, weekdays: Floats, seen: Floats) 
     part = weekdays / max(float(weekdays.max()), _LEAST)
     # Roots scatter alike on all weekdays, so relative to a quiet one they scatter more.
     weight = seen * np.where(part > _IDLE, part, 0.0)[of_week] ** 2
-    return learn_drift(root / np.maximum(weekdays, _LEAST)[of_week] - 1, dates, weight)
+    drift = learn_drift(root / np.maximum(weekdays, _LEAST)[of_week] - 1, dates, weight)
+    # No level was ever next to nothing when the past began: a few wild days behind a long gap can look like that.
+    years = max(len(dates), 1) / 365.25
+    return replace(drift, slope=min(max(drift.slope, -_MOST_FALL / years), _MOST_RISE / years))

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from staffcast.forecast.models.base import Model
-from staffcast.forecast.models.profile import day_shares, weekday_profile
+from staffcast.forecast.models.profile import by_weekday, day_shares, weekday_profile
+from staffcast.forecast.models.specials import KINDS, Specials, learn_specials
 from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 from staffcast.forecast.past.features import Flags, day_kinds, month_waves, year_waves
 
@@ -19,15 +20,17 @@ _TREND_DAMPING_DAYS = 60.0
 _TREND_MIN_DAYS = 180
 _YEARLY_MIN_DAYS = 700
 _OUTLIER = 5.0
+_SEEN_OFTEN = 4
 
 
 class DailyGLM(Model):
     """Poisson GLM of the daily total times the weekday's profile over the day.
 
-    The daily part has weekday, holidays with the day before and after, a damped trend once half a year is known,
-    and the yearly course once two years are. Old days count less (half-life ten weeks); days far off (an outage)
-    count little. Separating level and shape is what Ibrahim and L'Ecuyer, "Forecasting call center arrivals:
-    fixed-effects, mixed-effects, and bivariate models", MSOM 15(1), 2013, doi:10.1287/msom.1120.0405, find best.
+    The daily part has weekday, holidays and the days around them (as the house model has them until four of a kind
+    were seen), a damped trend once half a year is known, and the yearly course once two years are. Old days count less
+    (half-life ten weeks); days far off (an outage) count little. Separating level and shape is what Ibrahim and
+    L'Ecuyer, "Forecasting call center arrivals: fixed-effects, mixed-effects, and bivariate models", MSOM 15(1), 2013,
+    doi:10.1287/msom.1120.0405, find best.
     """
 
     name = "glm"
@@ -37,11 +40,10 @@ class DailyGLM(Model):
     def __init__(self) -> None:
         self._params: Floats = np.zeros(0)
         self._profile: Floats = np.zeros((7, 0))
-        self._known_holiday = False
         self._used = np.zeros(0, dtype=bool)
 
     def _learn(self, past: Days) -> None:
-        self._calendar_, self._last, self._span = past.calendar, past.dates[-1], past.span
+        self._last, self._span = past.dates[-1], past.span
         age = (past.dates[-1] - past.dates).astype(float)
         of_week = weekday(past.dates)
         kinds = day_kinds(past.dates, past.calendar)
@@ -50,8 +52,22 @@ class DailyGLM(Model):
         self._profile = weekday_profile(past.rates, of_week, usual if usual.any() else weight, past.others)
         total, share = day_shares(past.rates, self._profile, of_week)
         fit = share > 0.05
-        self._known_holiday = bool(kinds.holiday[fit].sum() >= 2)
-        self._params = self._regress(past.dates, fit, total * share, share)
+        # Of a kind of day that it hardly saw a regression knows too little: it is as the house model has it.
+        weekdays = np.sqrt(by_weekday(total, share * kinds.usual, of_week))
+        specials = Specials(calendar=past.calendar, weekdays=weekdays)
+        self._specials = specials
+        self._kinds: tuple[str, ...] = ()
+        kinds = specials.kinds(past.dates)
+        self._kinds = tuple(kind for kind in KINDS if (getattr(kinds, kind) & fit).sum() >= _SEEN_OFTEN)
+        plain = fit & self._regular(past.dates)
+        self._params = self._regress(past.dates, plain if plain.any() else fit, total * share, share)
+        root = np.sqrt(self._daily(past.dates))
+        self._specials = learn_specials(np.sqrt(total), root, past.dates, share * fit, specials)
+
+    def _regular(self, dates: Dates) -> Flags:
+        """Days of which the regression knows the kind."""
+        kinds = self._specials.kinds(dates)
+        return np.asarray(np.logical_or.reduce([kinds.usual, *(getattr(kinds, kind) for kind in self._kinds)]))
 
     def _regress(self, dates: Dates, fit: Flags, total: Floats, share: Floats) -> Floats:
         # Not statsmodels.api: that imports all of statsmodels, which takes half a second.
@@ -74,7 +90,13 @@ class DailyGLM(Model):
                 # was never seen alone: the pseudoinverse then takes the smallest effects.
                 warnings.simplefilter("ignore", PerfectSeparationWarning)
                 warnings.filterwarnings("ignore", message="The design matrix is rank-deficient")
-                result = model.fit(maxiter=50)
+                warnings.filterwarnings("ignore", message="overflow encountered", category=RuntimeWarning)
+                try:
+                    result = model.fit(maxiter=50)
+                except ValueError:
+                    # Newton's steps ran away: of days seen only in scraps, no more than their level is known.
+                    level = np.log((weights @ total) / (weights @ share))
+                    return np.array([level, *np.zeros(design.shape[1] - 1)])
             # Where next to nothing is expected, a residual has no meaning.
             deviation = np.nan_to_num(np.abs(result.resid_pearson / np.sqrt(weights)), nan=0.0, posinf=0.0)
             # Chance alone gives counts a deviation of 1; without that floor a queue that is dead on most days of the
@@ -87,16 +109,19 @@ class DailyGLM(Model):
         return np.asarray(result.params, dtype=float)
 
     def _expect(self, dates: Dates) -> Floats:
-        # A level more than e^25 is a fault of extrapolation, not a forecast.
-        daily = np.exp(np.minimum(self._design(dates)[:, self._used] @ self._params, 25.0))
+        daily = self._daily(dates)
+        daily = np.where(self._regular(dates), daily, daily * self._specials.factor(dates) ** 2)
         return np.asarray(daily[:, None] * self._profile[weekday(dates)], dtype=float)
+
+    def _daily(self, dates: Dates) -> Floats:
+        # A level more than e^25 is a fault of extrapolation, not a forecast.
+        return np.asarray(np.exp(np.minimum(self._design(dates)[:, self._used] @ self._params, 25.0)))
 
     def _design(self, dates: Dates) -> Floats:
         of_week = weekday(dates)
         columns = [np.ones((len(dates), 1)), 1.0 * (of_week[:, None] == np.arange(1, 7))]
-        if self._known_holiday:
-            kinds = day_kinds(dates, self._calendar_)
-            columns.append(1.0 * np.column_stack([kinds.holiday, kinds.before | kinds.bridge, kinds.after]))
+        kinds = self._specials.kinds(dates)
+        columns += [1.0 * getattr(kinds, kind)[:, None] for kind in self._kinds]
         ahead = (dates - self._last).astype(float)
         if self._span >= _TREND_MIN_DAYS:
             # Linear through the past, levelling off beyond it.

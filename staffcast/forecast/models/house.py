@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+import numpy.typing as npt
 
 from staffcast.forecast.models.base import Model
 from staffcast.forecast.models.drift import drift_of_totals
-from staffcast.forecast.models.profile import day_shares, weekday_profile
-from staffcast.forecast.models.shrink import believed
+from staffcast.forecast.models.profile import by_weekday, day_shares, weekday_profile
+from staffcast.forecast.models.shrink import believed, middle
 from staffcast.forecast.models.specials import Specials, learn_specials
-from staffcast.forecast.past.days import Dates, Days, Floats, Ints, weekday
+from staffcast.forecast.past.days import Dates, Days, Floats, weekday
 from staffcast.forecast.past.features import DayKinds, day_kinds, month_waves
 
 __all__ = ["House"]
@@ -22,6 +25,11 @@ _MONTH_WAVES = 4
 _FAR, _CHANCE = 3.0, 0.5
 _CARRIED, _CARRY_DAYS, _FADE_DAYS = 0.4, 3.0, 20.0
 _LEAST = 1e-9
+# Of the regression's rows: level, weekdays, holiday and its neighbours, place in the month.
+_PENALTY = np.array(
+    [0.0, *[_WEEKDAY] * 7, *[_SPECIAL] * 4, *[_MONTH * (k + 1) ** 0.5 for k in range(_MONTH_WAVES)] * 2]
+)
+_WEEK = np.arange(7)[:, None]
 _SEEN = 0.05  # share of a day below which it is passed over
 
 
@@ -60,75 +68,73 @@ class House(Model):
 
     def _learn(self, past: Days) -> None:
         self._days = past
-        self._age = np.arange(past.span - 1, -1, -1, dtype=float)
         day_of_week = weekday(past.dates)
-        kinds = day_kinds(past.dates, past.calendar)
-        fresh = 0.5 ** (self._age / self._profile_half_life) * ~kinds.holiday
+        age = _fading(past.span, self._profile_half_life)
+        usual = ~day_kinds(past.dates, past.calendar).holiday
+        fresh = age * usual
         if not fresh.any():
-            fresh = 0.5 ** (self._age / self._profile_half_life)
+            fresh = age
         self._profile = weekday_profile(past.rates, day_of_week, fresh, past.others)
         total, share = day_shares(past.rates, self._profile, day_of_week)
-        self._fit_level(total, share)
+        self._fit_level(total, share, usual)
 
-    def _fit_level(self, total: Floats, share: Floats) -> None:
-        past = self._days
-        fresh = 0.5 ** (self._age / self._half_life) * share * (share > _SEEN)
+    def _fit_level(self, total: Floats, share: Floats, open_days: npt.NDArray[np.bool_]) -> None:
+        past, dates = self._days, self._days.dates
+        known = share * (share > _SEEN)
+        fresh = _fading(past.span, self._half_life) * known
+        there = fresh > 0
         root = np.sqrt(total + _ANSCOMBE)
-        unit = float(np.average(root, weights=fresh)) if fresh.any() else 1.0
+        some = bool(there.any())
+        unit = float(fresh @ root) / float(fresh.sum()) if some else 1.0
         root = root / unit
-        usual = fresh * ~day_kinds(past.dates, past.calendar).holiday
-        of_week = weekday(past.dates)
-        self._weekdays: Floats = self._by_weekday(root, usual, of_week)
+        usual = fresh * open_days
+        of_week = weekday(dates)
+        self._weekdays: Floats = by_weekday(root, usual, of_week)
         # Weekday means over old and new days alike: a trend in them would pass for a difference of weekdays.
-        seen = share * (share > _SEEN) * self._kinds(past.dates).usual
-        self._drift = drift_of_totals(root, past.dates, self._weekdays, seen)
-        now = self._by_weekday(self._drift.at(past.dates), usual, of_week)
-        self._weekdays = np.asarray(self._weekdays / (1 + now))
+        self._drift = drift_of_totals(root, dates, self._weekdays, known * self._kinds(dates).usual)
+        drift = self._drift.at(dates)
+        self._weekdays = np.asarray(self._weekdays / (1 + by_weekday(drift, usual, of_week)))
+        plain = self._weekdays[of_week] * np.maximum(1 + drift, 0.0)
         self._specials = learn_specials(
-            root, self._usual(past.dates), past.dates, share * (share > _SEEN),
-            Specials(calendar=past.calendar, weekdays=self._weekdays),
+            root, plain, dates, known, Specials(calendar=past.calendar, weekdays=self._weekdays)
         )  # fmt: skip
-        base, design, penalty = self._design(past.dates)
+        base, design = self._design(dates, plain)
         rest = root - base
-        weights, left, normal = fresh, rest, np.eye(len(penalty))
-        beta: Floats = np.zeros(design.shape[1])
-        scatter = max(float(np.average(rest**2, weights=usual)), _LEAST) ** 0.5 if usual.any() else _SCATTER
+        weights, left, far = fresh, rest, np.abs(rest)
+        normal = np.eye(len(design))
+        beta: Floats = np.zeros(len(design))
+        whole = float(usual.sum())
+        scatter = max(float(usual @ (rest * rest)) / whole, _LEAST) ** 0.5 if whole > 0 else _SCATTER
         for _ in range(3):
-            strength = (scatter / _SCATTER) ** 2
-            normal = (design.T * weights) @ design
-            normal[np.diag_indices_from(normal)] += penalty * strength + _LEAST
-            beta = np.asarray(np.linalg.solve(normal, (design.T * weights) @ rest))
-            left = rest - design @ beta
-            scatter = max(1.4826 * float(np.median(np.abs(left[fresh > 0]))) if fresh.any() else 0.0, _LEAST)
+            weighted = design * weights
+            normal = weighted @ design.T
+            normal.flat[:: len(design) + 1] += _PENALTY * (scatter / _SCATTER) ** 2 + _LEAST
+            beta = np.asarray(np.linalg.solve(normal, weighted @ rest))
+            left = rest - beta @ design
+            far = np.abs(left)
+            scatter = max(1.4826 * middle(far[there]) if some else 0.0, _LEAST)
             # Chance alone moves the root of a count by a half: live days of a rare queue are not far off.
-            weights = fresh / np.maximum(np.abs(left) / (_FAR * max(scatter, _CHANCE / unit)), 1.0) ** 2
+            weights = fresh / np.maximum(far / (_FAR * max(scatter, _CHANCE / unit)), 1.0) ** 2
         self._unit = unit
         # How far each day was believed; the model that smooths this one's days asks for it.
-        self.trust = np.divide(weights, fresh, out=np.zeros_like(fresh), where=fresh > 0)
-        month = slice(len(beta) - 2 * _MONTH_WAVES, len(beta))
-        drawn = np.clip(left, -_FAR * scatter, _FAR * scatter) * (fresh > 0)
+        self.trust = np.divide(weights, fresh, out=np.zeros_like(fresh), where=there)
+        month, reach = slice(len(beta) - 2 * _MONTH_WAVES, len(beta)), _FAR * scatter
+        drawn = np.minimum(np.maximum(left, -reach), reach) * there
         beta[month] *= believed(beta[month], np.asarray(np.linalg.inv(normal)[month, month]), drawn, fresh)
         self._beta = beta
-        left = rest - design @ beta
-        recent = np.exp(-self._age / _CARRY_DAYS) * usual
-        surprise = np.clip(left, -_FAR * scatter, _FAR * scatter)
-        self._carried = _CARRIED * float((recent * surprise).sum() / max(recent.sum(), _LEAST))
+        found = beta @ design
+        recent = _fading(past.span, _CARRY_DAYS * float(np.log(2))) * usual
+        surprise = np.minimum(np.maximum(rest - found, -reach), reach)
+        self._carried = _CARRIED * float(recent @ surprise) / max(float(recent.sum()), _LEAST)
         # Squaring an expected root loses its variance; the discounted total of usual days gives it back.
-        fitted = np.maximum(((base + design @ beta) * unit) ** 2 - _ANSCOMBE, 0.0)
+        fitted = np.maximum(((base + found) * unit) ** 2 - _ANSCOMBE, 0.0)
         trusted = weights * (weights > 0.5 * fresh)
-        self._ratio = float((trusted * total).sum() / max((trusted * fitted).sum(), _LEAST)) if trusted.any() else 1.0
-
-    @staticmethod
-    def _by_weekday(values: Floats, weight: Floats, of_week: Ints) -> Floats:
-        """Weighted mean per weekday; a weekday never seen takes that of all, and where nothing was seen it is 1."""
-        seen = np.bincount(of_week, weight, 7)
-        total = np.bincount(of_week, weight * values, 7)
-        mean = float(total.sum() / seen.sum()) if seen.any() else 1.0
-        return np.asarray(np.divide(total, seen, out=np.full(7, mean), where=seen > 0))
+        self._ratio = float(trusted @ total) / max(float(trusted @ fitted), _LEAST) if trusted.any() else 1.0
 
     def _expect(self, dates: Dates) -> Floats:
-        base, design, _ = self._design(dates)
-        root = base + design @ self._beta
+        plain = self._weekdays[weekday(dates)] * np.maximum(1 + self._drift.at(dates), 0.0)
+        base, design = self._design(dates, plain)
+        root = base + self._beta @ design
         ahead = (dates - self._days.dates[-1]).astype(float)
         root = root + np.where(ahead > 0, self._carried * np.exp(-np.maximum(ahead - 1, 0) / _FADE_DAYS), 0.0)
         total = np.maximum((np.maximum(root, 0.0) * self._unit) ** 2 - _ANSCOMBE, 0.0) * self._ratio
@@ -136,23 +142,28 @@ class House(Model):
         like = np.where(kinds.holiday, int(np.argmin(self._weekdays)), weekday(dates))
         return np.asarray(total[:, None] * self._profile[like])
 
-    def _usual(self, dates: Dates) -> Floats:
-        """Root of a day's tickets by its weekday and the drift."""
-        return np.asarray(self._weekdays[weekday(dates)] * np.maximum(1 + self._drift.at(dates), 0.0))
-
     def _kinds(self, dates: Dates) -> DayKinds:
         return day_kinds(dates, self._days.calendar, level=self._weekdays)
 
-    def _design(self, dates: Dates) -> tuple[Floats, Floats, Floats]:
-        """What a day is expected to be before anything is learnt, columns, and the penalty of each."""
-        kinds, of_week = self._kinds(dates), weekday(dates)
+    def _design(self, dates: Dates, plain: Floats) -> tuple[Floats, Floats]:
+        """What days are expected to be before anything is learnt, shape (days,), and the rows of the regression.
+
+        ``plain`` is the root of a day's tickets by its weekday and the drift.
+        """
+        kinds = self._kinds(dates)
         usual = ~kinds.holiday
-        base = self._usual(dates) * self._specials.factor(dates)
-        columns = [np.ones((len(dates), 1)), (of_week[:, None] == np.arange(7)) * usual[:, None]]
-        penalty = [0.0] + [_WEEKDAY] * 7
-        special = [kinds.holiday, kinds.before, kinds.after, kinds.bridge]
-        columns.append(np.column_stack(special))
-        penalty += [_SPECIAL] * len(special)
-        columns.append(month_waves(dates, _MONTH_WAVES) * (base * usual)[:, None])
-        penalty += [_MONTH * np.sqrt(k + 1) for k in range(_MONTH_WAVES)] * 2
-        return base, np.concatenate(columns, axis=1, dtype=float), np.asarray(penalty)
+        base = plain * self._specials.factor(dates)
+        design = np.empty((len(_PENALTY), len(dates)))
+        design[0] = 1.0
+        np.multiply(weekday(dates) == _WEEK, usual, out=design[1:8])
+        design[8:12] = kinds.holiday, kinds.before, kinds.after, kinds.bridge
+        np.multiply(month_waves(dates, _MONTH_WAVES).T, base * usual, out=design[12:])
+        return base, design
+
+
+@lru_cache(maxsize=256)
+def _fading(days: int, half_life: float) -> Floats:
+    """How much each of so many days counts, the last one 1."""
+    fading = 0.5 ** (np.arange(days - 1, -1, -1, dtype=float) / half_life)
+    fading.flags.writeable = False
+    return np.asarray(fading)

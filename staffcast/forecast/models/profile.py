@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from staffcast.forecast.past.days import Floats, Ints
 
-__all__ = ["day_shares", "weekday_profile"]
+__all__ = ["by_weekday", "day_shares", "weekday_profile"]
 
 # Tickets that likeness is worth: with so many of its own, a weekday's profile is half its own.
 _WORTH = 2000.0
@@ -16,6 +17,9 @@ _WORTH_OF_OTHERS = 600.0
 _WIDTH = 0.01
 _LEAST = 1e-12
 _REPEATS = 3
+_WEEK = np.arange(7)[:, None]
+
+Flags = npt.NDArray[np.bool_]
 
 
 def weekday_profile(rates: Floats, weekday: Ints, weight: Floats, others: Floats | None = None) -> Floats:
@@ -67,10 +71,28 @@ def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Float
     """Shape of each weekday, shape (7, slots), and the tickets behind it as of a Poisson count, shape (7, 1)."""
     slots = rates.shape[1]
     known = ~np.isnan(rates)
-    filled = np.where(known, rates, 0.0)
-    belongs = (weekday == np.arange(7)[:, None]) * weight
-    seen = belongs @ known
-    mean = np.divide(belongs @ filled, seen, out=np.full((7, slots), np.nan), where=seen > 0)
+    whole = bool(known.all())
+    filled = np.ascontiguousarray(rates) if whole else np.where(known, rates, 0.0)
+    on = weekday == _WEEK
+    belongs = on * weight
+    days = belongs.sum(axis=1, keepdims=True)
+    if whole and (days > 0).all():
+        mean = belongs @ filled / days
+        around = mean.sum(axis=0) / 7
+    else:
+        mean, around = _means(belongs, filled, known)
+    total = mean.sum(axis=1, keepdims=True)
+    flat = np.full(slots, 1 / slots)
+    all_of_it = around.sum()
+    own = np.where(total > 0, mean / np.maximum(total, _LEAST), around / all_of_it if all_of_it > 0 else flat)
+    noise = max(_noise(filled, None if whole else known, mean, on, weekday, weight), _LEAST)
+    return own, np.asarray(days * total / noise)
+
+
+def _means(belongs: Floats, filled: Floats, known: Flags) -> tuple[Floats, Floats]:
+    """Tickets per weekday and slot, shape (7, slots), and per slot on all of them, where not every day is known."""
+    seen = belongs @ known.astype(float)
+    mean = np.divide(belongs @ filled, seen, out=np.full(seen.shape, np.nan), where=seen > 0)
     # A slot never seen on a weekday takes its mean at the weekday's level, a weekday never seen that of all.
     around = np.nan_to_num(_mean_of_known(mean))
     there = seen > 0
@@ -78,13 +100,7 @@ def _shapes(rates: Floats, weekday: Ints, weight: Floats) -> tuple[Floats, Float
     level = np.divide(
         np.where(there, mean, 0.0).sum(axis=1, keepdims=True), usual, out=np.ones((7, 1)), where=usual > 0
     )
-    mean = np.where(there, mean, around * level)
-    total = mean.sum(axis=1, keepdims=True)
-    flat = np.full(slots, 1 / slots)
-    whole = around.sum()
-    own = np.where(total > 0, mean / np.maximum(total, _LEAST), around / whole if whole > 0 else flat)
-    noise = max(_noise(filled, known, mean, weekday, weight), _LEAST)
-    return own, np.asarray(belongs.sum(axis=1, keepdims=True) * total / noise)
+    return np.where(there, mean, around * level), around
 
 
 def day_shares(rates: Floats, profile: Floats, weekday: Ints) -> tuple[Floats, Floats]:
@@ -92,12 +108,21 @@ def day_shares(rates: Floats, profile: Floats, weekday: Ints) -> tuple[Floats, F
 
     A day seen in part is scaled up by what its weekday usually has in that part; 0 where nothing was seen.
     """
+    total = np.asarray(rates.sum(axis=1))
+    if not np.isnan(total).any():
+        return total, np.ones(len(total))
     known = ~np.isnan(rates)
     total = np.where(known, rates, 0.0).sum(axis=1)
-    if known.all():
-        return total, np.ones(len(total))
     share = np.where(known, profile[weekday], 0.0).sum(axis=1)
     return np.divide(total, share, out=np.zeros(len(total)), where=share > 0), share
+
+
+def by_weekday(values: Floats, weight: Floats, of_week: Ints) -> Floats:
+    """Weighted mean per weekday; a weekday never seen takes that of all, and where nothing was seen it is 1."""
+    seen = np.bincount(of_week, weight, 7)
+    total = np.bincount(of_week, weight * values, 7)
+    mean = float(total.sum() / seen.sum()) if seen.any() else 1.0
+    return np.asarray(np.divide(total, seen, out=np.full(7, mean), where=seen > 0))
 
 
 def _mean_of_known(table: Floats) -> Floats:
@@ -105,17 +130,29 @@ def _mean_of_known(table: Floats) -> Floats:
     return np.asarray(np.where(known, table, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
-def _noise(filled: Floats, known: Floats, mean: Floats, weekday: Ints, weight: Floats) -> float:
-    """Variance of a count around its weekday's profile at its own day's level, ÷ its mean: 1 for Poisson counts."""
-    usual = np.where(known, mean[weekday], 0.0)
-    level = filled.sum(axis=1) / np.maximum(usual.sum(axis=1), _LEAST)
-    expected = usual * level[:, None]
-    use = (expected > _LEAST) * weight[:, None]
-    squares = np.divide((filled - expected) ** 2, expected, out=np.zeros_like(filled), where=expected > _LEAST)
+def _noise(filled: Floats, known: Flags | None, mean: Floats, on: Flags, weekday: Ints, weight: Floats) -> float:
+    """Variance of a count around its weekday's profile at its own day's level, ÷ its mean: 1 for Poisson counts.
+
+    ``known`` is None where all is known; ``on``, shape (7, days), says which days are of which weekday. With f the
+    counts of a day, F their sum, m its weekday's means over what is known and L = F ÷ Σm its level,
+    Σ(f − L·m)² ÷ (L·m) = Σ(f² ÷ m) ÷ L − F: squares are summed by weekday first.
+    """
+    total = filled @ np.ones(filled.shape[1])
+    there = mean > 0
+    if known is None:
+        usual, used = mean.sum(axis=1)[weekday], there.sum(axis=1)[weekday]
+    else:
+        day = np.arange(len(filled))
+        usual, used = ((known @ each.T.astype(float))[day, weekday] for each in (mean, there))
+    some = (total > 0) & (usual > _LEAST)
+    by_level = np.divide(weight * usual, total, out=np.zeros(len(total)), where=some)
+    squares = (on * by_level) @ (filled * filled)
+    squares = np.divide(squares, mean, out=np.zeros_like(mean), where=there)
+    spread = float(squares.sum() - weight @ (total * some))
     # Each weekday's means and each day's level are fitted too.
     days = np.bincount(weekday, weight > 0, 7).astype(float)
-    slots = max(known.sum() / max(len(weight), 1), 2.0)
-    left = 1 - (1 / np.maximum(days[weekday], 1))[:, None] - 1 / slots
-    noise = float((use * squares).sum() / max((use * np.maximum(left, 0.05)).sum(), _LEAST))
+    slots = filled.shape[1] if known is None else known.sum() / max(len(weight), 1)
+    left = np.maximum(1 - 1 / np.maximum(days, 1) - 1 / max(slots, 2.0), 0.05)[weekday]
+    noise = max(spread, 0.0) / max(float((weight * left * some) @ used), _LEAST)
     # Where hardly a weekday was seen twice, nothing can be said of noise: counts have at least Poisson's.
     return max(noise, 1.0) if np.maximum(days - 1, 0).sum() < _REPEATS else noise

@@ -9,7 +9,7 @@ import numpy as np
 
 from staffcast.contracts import Calendar
 from staffcast.forecast.past.days import Dates, Floats, weekday
-from staffcast.forecast.past.features import DayKinds, day_kinds
+from staffcast.forecast.past.features import DayKinds, day_kinds, holidays_among
 
 __all__ = ["KINDS", "Specials", "learn_specials"]
 
@@ -36,12 +36,16 @@ class Specials:
         Share of belief in what the past days of that kind were like, and that: their mean factor.
     by_name : mapping of name to (float, float)
         The same for holidays of one name.
+    rest : float
+        How much of a day of rest holidays are thought to be, in [0, 1]: as far as they turned out not to be, days
+        beside them are not expected to be quiet either.
     """
 
     calendar: Calendar
     weekdays: Floats
     learnt: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     by_name: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    rest: float = 1.0
 
     def kinds(self, dates: Dates) -> DayKinds:
         """Kinds of these days, rest days as the weekdays tell."""
@@ -50,7 +54,7 @@ class Specials:
     def factor(self, dates: Dates) -> Floats:
         """What the day's kind multiplies its usual root by, shape (days,)."""
         kinds = self.kinds(dates)
-        result = _expected(kinds, dates, self.weekdays)
+        result = _expected(kinds, dates, self.weekdays, self.rest)
         for kind in KINDS:
             belief, seen = self.learnt.get(kind, (0.0, 1.0))
             result = np.where(getattr(kinds, kind), result + belief * (seen - result), result)
@@ -94,7 +98,10 @@ def learn_specials(root: Floats, usual: Floats, dates: Dates, weight: Floats, sp
         for name in {each for each in names if each is not None}
         for same in [on[[each == name for each in names]]]
     }
-    return Specials(calendar=specials.calendar, weekdays=specials.weekdays, learnt=learnt, by_name=by_name)
+    rest = _rest(1 - _quiet(dates, specials.weekdays), fresh * kinds.holiday, *learnt["holiday"])
+    return Specials(
+        calendar=specials.calendar, weekdays=specials.weekdays, learnt=learnt, by_name=by_name, rest=rest
+    )  # fmt: skip
 
 
 def _belief(weight: Floats, ratio: Floats, doubt: float) -> tuple[float, float]:
@@ -103,19 +110,32 @@ def _belief(weight: Floats, ratio: Floats, doubt: float) -> tuple[float, float]:
     return (total / (total + doubt), float((weight * ratio).sum()) / total) if total > 0 else (0.0, 1.0)
 
 
-def _expected(kinds: DayKinds, dates: Dates, weekdays: Floats) -> Floats:
-    own = np.maximum(weekdays[weekday(dates)], _LEAST)
-    quiet = np.minimum(float(weekdays.min()) / own, 1.0)
+def _rest(gap: Floats, weight: Floats, belief: float, seen: float) -> float:
+    """Part of the way to the quietest weekday that holidays went, as far as they are believed; 1 without any."""
+    whole = float((weight * gap).sum())
+    if whole <= _LEAST * weight.sum():
+        return 1.0
+    went = (1 - seen) * float(weight.sum()) / whole
+    return 1 - belief * (1 - float(np.clip(went, 0.0, 1.0)))
+
+
+def _quiet(dates: Dates, weekdays: Floats) -> Floats:
+    """Root of the quietest weekday ÷ that of each day, shape (days,)."""
+    return np.minimum(float(weekdays.min()) / np.maximum(weekdays[weekday(dates)], _LEAST), 1.0)
+
+
+def _expected(kinds: DayKinds, dates: Dates, weekdays: Floats, rest: float) -> Floats:
+    quiet = _quiet(dates, weekdays)
     result = np.ones(len(dates))
     for kind, part in _TOWARDS_REST.items():
-        result -= np.where(getattr(kinds, kind), part * (1 - quiet), 0.0)
+        far = part if kind == "holiday" else part * rest
+        result -= np.where(getattr(kinds, kind), far * (1 - quiet), 0.0)
     return result
 
 
 def _named(dates: Dates, calendar: Calendar, by_name: Mapping[str, tuple[float, float]]) -> tuple[Floats, Floats]:
     belief, seen = np.zeros(len(dates)), np.ones(len(dates))
-    for day, name in calendar.holidays.items():
-        place = (np.datetime64(day) - dates[0]).astype(int)
-        if 0 <= place < len(dates) and name in by_name:
+    for place, name in holidays_among(dates, calendar):
+        if name in by_name:
             belief[place], seen[place] = by_name[name]
     return belief, seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,19 @@ class Grid:
 
     @classmethod
     def of(cls, ds: pd.DatetimeIndex, calendar: Calendar, minutes: int) -> Grid:
-        """Lay out evenly spaced intervals."""
+        """Lay out evenly spaced intervals; queues of one calendar share what was laid out for the first of them."""
+        if not len(ds):
+            return cls._laid_out(ds, calendar, minutes)
+        place = (ds[0], ds[-1], len(ds), str(ds.dtype), minutes, calendar.zone, calendar.week, calendar.closed_on)
+        found = _GRIDS.get(place)
+        if found is None:
+            if len(_GRIDS) >= _MOST_GRIDS:
+                _GRIDS.clear()
+            found = _GRIDS[place] = cls._laid_out(ds, calendar, minutes)
+        return found if found.calendar is calendar else replace(found, calendar=calendar)
+
+    @classmethod
+    def _laid_out(cls, ds: pd.DatetimeIndex, calendar: Calendar, minutes: int) -> Grid:
         day, slot = calendar.day(ds).astype(np.int64), calendar.slot(ds)
         dates = np.arange(day[0], day[-1] + 1).astype("datetime64[D]") if len(day) else day.astype("datetime64[D]")
         return cls(
@@ -62,7 +75,7 @@ class Grid:
         """Slots of a day."""
         return _MINUTES_OF_DAY // self.minutes
 
-    @property
+    @cached_property
     def hours(self) -> Floats:
         """How often each slot occurs on each day, shape (days, slots): 1; 0 or 2 where the clock changes."""
         return np.bincount(self._cell, minlength=len(self.dates) * self.slots).reshape(-1, self.slots).astype(float)
@@ -72,10 +85,10 @@ class Grid:
         known = ~np.isnan(values)
         size = len(self.dates) * self.slots
         if known.all():
-            total, seen = np.bincount(self._cell, values, size), np.bincount(self._cell, minlength=size)
+            total, seen = np.bincount(self._cell, values, size), self.hours.ravel()
         else:
             cell = self._cell[known]
-            total, seen = np.bincount(cell, values[known], size), np.bincount(cell, minlength=size)
+            total, seen = np.bincount(cell, values[known], size), np.bincount(cell, minlength=size).astype(float)
         mean = np.divide(total, seen, out=np.full(size, np.nan), where=seen > 0)
         return np.asarray(mean.reshape(-1, self.slots))
 
@@ -89,9 +102,14 @@ class Grid:
         start, stop = np.searchsorted(self.day, [first, last])
         return int(start), int(stop)
 
-    @property
+    @cached_property
     def _cell(self) -> Ints:
         return self.day * self.slots + self.slot
+
+
+# Those laid out last, by what they depend on.
+_GRIDS: dict[tuple[object, ...], Grid] = {}
+_MOST_GRIDS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +160,8 @@ class Days:
 
     def once_begun(self) -> Days:
         """The same, not knowing the zeros before a queue's first ticket, where chance would not leave so many."""
+        if (self.rates[:1] > 0).any():
+            return self
         some = np.flatnonzero((self.rates > 0).any(axis=1))
         if not len(some) or some[0] == 0:
             return self
@@ -153,9 +173,11 @@ class Days:
         rates[:first] = np.nan
         return replace(self, rates=rates)
 
-    @property
+    @cached_property
     def began(self) -> int:
         """First day of which anything is known."""
+        if not np.isnan(self.rates[:1]).all():
+            return 0
         return int(np.argmax(~np.isnan(self.rates).all(axis=1)))
 
     def last(self, days: int) -> Days:
