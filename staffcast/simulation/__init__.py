@@ -9,6 +9,7 @@
 ``replication``  one replication: drawn, played, what became of its tickets
 ``measure``      replications turned into sums, counts and histograms; ``tally`` does it in one pass
 ``outcome``      ``Outcome`` and ``Summary``: what came out, with its uncertainty
+``runs``         replications in chunks: until precise enough, and on from where they stopped
 ``engine``       ``simulate``: the door
 ``compare``      plans against the same tickets; ``controlled``: a figure with the luck of the draw taken out
 ``selfcheck``    the simulator beside the exact answer where there is one

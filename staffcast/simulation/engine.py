@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import InputError, Target, bad_value
-from staffcast.executor import map_chunks
 from staffcast.simulation.checks import FloatArray
 from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
 from staffcast.simulation.inputs import Arrivals, Staffing, require_same_grid
 from staffcast.simulation.kernel import DROP_RULES
 from staffcast.simulation.laws import Patience, Service
-from staffcast.simulation.measure import measure_chunk
-from staffcast.simulation.outcome import Outcome, collect
+from staffcast.simulation.outcome import Outcome
+from staffcast.simulation.runs import play_all
 from staffcast.simulation.sampling import Case
 
 __all__ = ["simulate"]
-
-# Enough for a smooth progress bar and for processes of unequal speed; each chunk holds its own histograms.
-_CHUNKS = 16
 
 
 def simulate(
@@ -48,6 +44,9 @@ def simulate(
     replications: int = 100,
     seed: int = 0,
     target: Target | str | None = None,
+    half_width: float | None = None,
+    most: int = 10_000,
+    resume: str | Path | None = None,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
@@ -92,6 +91,13 @@ def simulate(
         ≥ 0. The same seed gives the same bytes, whatever ``processes``; and a plan changed gets the same tickets.
     target : Target or str, optional
         Sets the time of the service level, and what ``met_share`` judges.
+    half_width : float, optional
+        Play on beyond ``replications`` until the 95 % interval of what the target is about (a share, or seconds) is no
+        wider than twice this; at most ``most`` replications in all.
+    most : int
+        ≥ ``replications``.
+    resume : path, optional
+        Folder that keeps what is done, so that an interrupted simulation goes on from there.
     processes : int
         At most this many processes at work.
     progress : callable, optional
@@ -165,16 +171,12 @@ def simulate(
         seed=_whole("seed", seed, 0),
         target=None if target is None else Target.parse(target),
     )
-    size = -(-runs // _CHUNKS)
-    ranges = [range(first, min(first + size, runs)) for first in range(0, runs, size)]
-    report = None
-    if progress is not None:
-        tell = progress
-
-        def report(done: int, total: int) -> None:
-            tell(min(done * size, runs) if done < total else runs, runs)
-
-    return collect(case, map_chunks(partial(measure_chunk, case), ranges, processes=processes, progress=report))
+    if half_width is not None:
+        half_width = _seconds("half_width", half_width, above=True, legal="a number > 0: a share, or seconds")
+    return play_all(
+        case, runs, half_width=half_width, most=max(_whole("most", most, 1), runs), resume=resume, processes=processes,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _whole(parameter: str, value: object, low: int, fix: str | None = None) -> int:
@@ -183,8 +185,8 @@ def _whole(parameter: str, value: object, low: int, fix: str | None = None) -> i
     return int(value)
 
 
-def _seconds(parameter: str, value: float, *, above: bool = False) -> float:
-    legal = "a number of seconds > 0" if above else "a number of seconds ≥ 0"
+def _seconds(parameter: str, value: float, *, above: bool = False, legal: str = "") -> float:
+    legal = legal or ("a number of seconds > 0" if above else "a number of seconds ≥ 0")
     good = not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
     if not good or not (value > 0 or (value == 0 and not above)):
         raise bad_value(parameter, value, legal)
