@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,75 +33,17 @@ from staffcast.cli_options import (
     options,
     output_options,
     place,
+    plan_names,
     scenario_of,
 )
+from staffcast.cli_output import deliver, print_notes, progress_bar
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from staffcast.forecast import Demand
     from staffcast.plan import Intake
     from staffcast.scenario import Scenario
 
 __all__ = ["main"]
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr for what takes longer than a second; plain lines where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, transient=True,
-    )  # fmt: skip
-    begin = time.monotonic()
-    tasks: dict[str, Any] = {}
-
-    def report(what: str, done: int, total: int) -> None:
-        if quiet:
-            return
-        if not console.is_terminal:
-            if done == total and time.monotonic() - begin > 1:
-                console.print(f"{what}: {total} of {total}", highlight=False)
-            return
-        if what not in tasks:
-            tasks[what] = bar.add_task(what, total=total)
-        bar.update(tasks[what], completed=done, total=total)
-        if not bar.live.is_started and time.monotonic() - begin > 1:
-            bar.start()
-
-    try:
-        yield report
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-
-
-def _deliver(frame: pd.DataFrame, kind: str, output: str | None, as_json: bool, *, title: str) -> None:
-    """Write a table where it was asked for; else a table on a terminal and CSV into a pipe."""
-    from staffcast.contracts.files import csv_text, write_table
-    from staffcast.report import as_json as json_text
-    from staffcast.report import print_frame
-
-    if output:
-        write_table(frame, output)
-        click.echo(f"{kind}: {len(frame):,} rows written to {output}", err=True)
-    if as_json:
-        click.echo(json_text(kind, {"rows": frame}))
-    elif not output:
-        if sys.stdout.isatty():
-            print_frame(frame, title=title, stream=sys.stdout, kind=kind)
-        else:
-            click.echo(csv_text(frame), nl=False)
-
-
-def _notes(intake: Intake, quiet: bool) -> None:
-    if not quiet:
-        for note in intake.notes:
-            click.echo(f"note: {note}", err=True)
 
 
 class Desk(click.Group):
@@ -163,9 +102,9 @@ def plan(
     from staffcast.report import plan_body, print_plan, write_plan
 
     scenario = scenario_of(ctx, scenario_file)
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         made = make_plan(log, scenario, roster=roster, processes=processes, progress=progress)
-    _notes(made.intake, quiet)
+    print_notes(made.intake, quiet)
     _keep(snapshots, made.demand, made.intake, scenario, log=log, scenario_file=scenario_file)
     report = write_plan(made, output, source=Path(log).name)
     if as_json:
@@ -190,8 +129,8 @@ def count(
     from staffcast.plan import take_in
 
     intake = take_in(log, scenario_of(ctx, scenario_file))
-    _notes(intake, quiet)
-    _deliver(intake.series, "series", output, as_json, title="Tickets per interval")
+    print_notes(intake, quiet)
+    deliver(intake.series, "series", output, as_json, title="Tickets per interval")
 
 
 @main.command()
@@ -210,14 +149,14 @@ def forecast(
 
     scenario = scenario_of(ctx, scenario_file)
     intake = take_in(log, scenario)
-    _notes(intake, quiet)
-    with _progress(quiet) as progress:
+    print_notes(intake, quiet)
+    with progress_bar(quiet) as progress:
         demand = predict(intake, scenario, processes=processes, progress=progress)
     if not quiet:
         for queue, why in demand.why.items():
             click.echo(f"note: {queue}: {describe_choice(why)}", err=True)
     _keep(snapshots, demand, intake, scenario, log=log, scenario_file=scenario_file)
-    _deliver(demand.frame, "demand", output, as_json, title="Demand")
+    deliver(demand.frame, "demand", output, as_json, title="Demand")
 
 
 def _keep(
@@ -270,12 +209,12 @@ def today(
     from staffcast.plan import take_in
 
     intake = take_in(log, scenario_of(ctx, scenario_file))
-    _notes(intake, quiet)
+    print_notes(intake, quiet)
     table, why = revise_today(intake.series, calendar=intake.calendars)
     if not quiet:
         for queue, sentence in why.items():
             click.echo(f"note: {queue}: {sentence}", err=True)
-    _deliver(table, "today", output, as_json, title="Today, revised")
+    deliver(table, "today", output, as_json, title="Today, revised")
 
 
 @main.command()
@@ -296,12 +235,12 @@ def accuracy(
     from staffcast.plan import forecast_accuracy, override_verdicts, take_in
 
     intake = take_in(log, scenario_of(ctx, scenario_file))
-    _notes(intake, quiet)
+    print_notes(intake, quiet)
     if verdicts:
-        _deliver(override_verdicts(snapshots, intake), "overrides", output, as_json, title="What overrides were worth")
+        deliver(override_verdicts(snapshots, intake), "overrides", output, as_json, title="What overrides were worth")
         return
     cuts = [part.strip() for part in by.split(",") if part.strip()]
-    _deliver(forecast_accuracy(snapshots, intake, by=cuts), "accuracy", output, as_json, title="Forecasts against fact")
+    deliver(forecast_accuracy(snapshots, intake, by=cuts), "accuracy", output, as_json, title="Forecasts against fact")
 
 
 @main.command()
@@ -322,14 +261,14 @@ def backtest(
 
     scenario = scenario_of(ctx, scenario_file)
     intake = take_in(log, scenario)
-    _notes(intake, quiet)
-    with _progress(quiet) as progress:
+    print_notes(intake, quiet)
+    with progress_bar(quiet) as progress:
         table = run(
             intake.series, horizon=scenario.horizon, origins=origins, step=step, models=scenario.models,
             calendar=intake.calendars, processes=processes,
             progress=lambda done, total: progress("backtesting", done, total),
         )  # fmt: skip
-    _deliver(table, "backtest", output, as_json, title="Backtest: errors of past forecasts")
+    deliver(table, "backtest", output, as_json, title="Backtest: errors of past forecasts")
 
 
 @main.command()
@@ -355,7 +294,7 @@ def staff(
         for note in table_notes(read, scenario):
             click.echo(f"note: {note}", err=True)
     table = run(read, scenario, processes=processes)
-    _deliver(table, "requirement", output, as_json, title="Agents needed")
+    deliver(table, "requirement", output, as_json, title="Agents needed")
     if not (as_json or quiet):
         for note in model_notes(read, table, scenario):
             click.echo(f"• {note}", err=True)
@@ -365,22 +304,27 @@ def staff(
 @click.argument("demand", type=click.Path())
 @click.argument("requirement", type=click.Path())
 @click.option("--log", type=click.Path(), help="Ticket log: gives spread of handle times, priorities, today's backlog.")
+@click.option("--check", is_flag=True, help="Set the simulator beside exact equations, queue by queue.")
+@click.option(
+    "--resume", type=click.Path(), metavar="FOLDER", help="Keep what is done there; go on from what is there."
+)
 @options(LOG, STAFF, SIMULATE, REREAD)
 @common
 @output_options
 @click.pass_context
 def simulate(
-    ctx: click.Context, demand: str, requirement: str, log: str | None, scenario_file: str | None, processes: int,
-    quiet: bool, output: str | None, as_json: bool,
+    ctx: click.Context, demand: str, requirement: str, log: str | None, check: bool, resume: str | None,
+    scenario_file: str | None, processes: int, quiet: bool, output: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Play a plan (the REQUIREMENT table, edited or not) against sampled DEMAND."""
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.patience import with_measured_patience
     from staffcast.plan import take_in
-    from staffcast.playing import agents_on_grid, not_played, play, require_judgeable, require_same_models
+    from staffcast.playing import not_played, play, require_judgeable, require_same_models
     from staffcast.report import as_json as json_text
     from staffcast.report import print_played
+    from staffcast.settings import agents_on_grid
     from staffcast.staffing import read_demand, table_notes
 
     scenario = scenario_of(ctx, scenario_file)
@@ -394,21 +338,71 @@ def simulate(
         for note in (*table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
     facts = take_in(log, scenario).facts if log else None
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         played = play(
             wanted, plan_table, scenario, facts=facts, processes=processes,
-            progress=lambda done, total: progress("simulating", done, total),
+            progress=lambda done, total: progress("simulating", done, total), check=check, resume=resume,
         )  # fmt: skip
+    for sentence in played.checks:
+        click.echo(f"check: {sentence}", err=True)
     if as_json:
         body = {"summary": played.summary, "not_played": not_played(wanted, scenario), "rows": played.outcome}
         click.echo(json_text("outcome", body))
         if output:
-            _deliver(played.outcome, "outcome", output, False, title="")
+            deliver(played.outcome, "outcome", output, False, title="")
     else:
-        _deliver(played.outcome, "outcome", output, False, title="Outcome by interval")
+        deliver(played.outcome, "outcome", output, False, title="Outcome by interval")
         print_played(played, wanted, scenario, stream=sys.stderr)
     if not played.met:
         ctx.exit(MISSED)
+
+
+@main.command()
+@click.argument("demand", type=click.Path())
+@click.argument("plans", type=click.Path(), nargs=-1, required=True)
+@click.option("--log", type=click.Path(), help="Ticket log: gives spread of handle times, priorities, today's backlog.")
+@options(LOG, STAFF, SIMULATE, REREAD)
+@common
+@output_options
+@click.pass_context
+def compare(
+    ctx: click.Context, demand: str, plans: tuple[str, ...], log: str | None, scenario_file: str | None,
+    processes: int, quiet: bool, output: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Play several PLANS (requirement tables) against the same sampled DEMAND, and say whether a difference is luck."""
+    from staffcast.comparing import compare_plans
+    from staffcast.contracts import REQUIREMENT
+    from staffcast.contracts.files import read_table
+    from staffcast.plan import take_in
+    from staffcast.report import as_json as json_text
+    from staffcast.report import print_frame
+    from staffcast.settings import agents_on_grid
+    from staffcast.staffing import read_demand, table_notes
+
+    scenario = scenario_of(ctx, scenario_file)
+    wanted = read_demand(demand, scenario)
+    tables = {}
+    for path, name in zip(plans, plan_names(plans), strict=True):
+        tables[name] = read_table(path, REQUIREMENT, zone=scenario.zone)
+        agents_on_grid(tables[name], wanted, file=path)
+    if not quiet:
+        for note in table_notes(wanted, scenario):
+            click.echo(f"note: {note}", err=True)
+    facts = take_in(log, scenario).facts if log else None
+    with progress_bar(quiet) as progress:
+        found = compare_plans(
+            wanted, tables, scenario, facts=facts, processes=processes,
+            progress=lambda done, total: progress("comparing", done, total),
+        )  # fmt: skip
+    if as_json:
+        body = {"plans": found.plans, "differences": found.differences, "verdicts": list(found.verdicts)}
+        click.echo(json_text("comparison", body))
+    if output or not as_json:
+        deliver(found.differences, "comparison", output, False, title="Differences from the first plan")
+    if not as_json:
+        print_frame(found.plans, title="Plans", stream=sys.stderr)
+        for sentence in found.verdicts:
+            click.echo(sentence, err=True)
 
 
 @main.command()
@@ -439,7 +433,7 @@ def kpi(
     if not quiet:
         for note in notes:
             click.echo(f"note: {note}", err=True)
-    _deliver(table, "kpi", output, as_json, title="KPIs")
+    deliver(table, "kpi", output, as_json, title="KPIs")
 
 
 @main.command()

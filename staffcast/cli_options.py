@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +27,7 @@ __all__ = [
     "options",
     "output_options",
     "place",
+    "plan_names",
     "scenario_of",
 ]
 
@@ -198,3 +199,9 @@ def output_options(command: F) -> F:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def plan_names(paths: Sequence[str]) -> list[str]:
+    """What plans are called: their files' names, with the folders where those are alike."""
+    stems = [Path(path).name.partition(".")[0] for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(Path(path)) for path in paths]

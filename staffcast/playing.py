@@ -6,23 +6,20 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from staffcast.channels import chat_times, chats_at_once, model_of, require_models
-from staffcast.contracts import REQUIREMENT, InputError, Target
-from staffcast.erlang import spare_seconds
+from staffcast.channels import chats_at_once, model_of, require_models
+from staffcast.contracts import InputError, Target
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
-from staffcast.scenario import QueueRules, Scenario
-from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
-from staffcast.staffing import usual_handle_time, worked_tickets
+from staffcast.scenario import Scenario
+from staffcast.settings import settings_of, staffing_of
+from staffcast.simulation import self_check, simulate
+from staffcast.staffing import usual_handle_time
 from staffcast.utilization import QueueFacts
 
-__all__ = ["Played", "agents_on_grid", "not_played", "play", "require_judgeable", "require_same_models"]
+__all__ = ["Played", "not_played", "play", "require_judgeable", "require_same_models"]
 
 Progress = Callable[[int, int], None]
 
@@ -45,11 +42,14 @@ class Played:
         95 % interval of the simulated figure or no ticket came.
     by_priority : DataFrame
         The same by queue and priority, most urgent first, where a queue has several.
+    checks : tuple of str
+        Where asked for: how far the simulator is from exact answers, a sentence per live queue.
     """
 
     outcome: pd.DataFrame
     summary: pd.DataFrame
     by_priority: pd.DataFrame
+    checks: tuple[str, ...] = ()
 
     @property
     def met(self) -> bool:
@@ -67,6 +67,8 @@ def play(
     progress: Progress | None = None,
     only: Collection[str] | None = None,
     before: Played | None = None,
+    check: bool = False,
+    resume: str | Path | None = None,
 ) -> Played:
     """Simulate every queue of a plan on sample paths of the demand.
 
@@ -89,6 +91,10 @@ def play(
         of playing all.
     before : Played, optional
         Of the same demand and scenario; needed with ``only``.
+    check : bool
+        Set the simulator beside exact answers, queue by queue (:func:`staffcast.simulation.self_check`).
+    resume : path, optional
+        Folder that keeps the replications that are done; an interrupted run goes on from there.
 
     Raises
     ------
@@ -99,34 +105,21 @@ def play(
     scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)
-    agents = _lines(agents_on_grid(requirement, demand), demand, scenario)
-    rates = demand.sample(scenario.replications, of="rates")
-    ds, minutes = demand.ds, demand.minutes
-    edges = np.arange(len(ds) + 1, dtype=np.float64) * (minutes * 60)
-    parts, rows, classes = [], [], []
+    staffing = staffing_of(requirement, demand, scenario)
+    settings = settings_of(demand, scenario, facts)
+    ds = demand.ds
+    parts, rows, classes, checks = [], [], [], []
     again = [queue for queue in demand.queues if only is None or before is None or queue in only]
     total = scenario.replications * len(again)
-    for k, queue in enumerate(demand.queues):
-        if queue not in again:
-            continue
+    for queue in again:
         rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
-        table = demand.of(queue)
-        arrivals = _arrivals(edges, rates[:, k, :], table, minutes)
         outcome = simulate(
-            arrivals,
-            Staffing.steps(edges, agents[queue]),
-            _service(table, known, rules),
-            patience=None if rules.patience_s is None else Patience.exponential(rules.patience_s),
-            priorities=known.priority_shares or None,
-            backlog=np.array(known.backlog_age_s),
-            first_reply_s=rules.first_reply_s,
-            replications=scenario.replications,
-            # Queues are busy and slow independently of each other: each has random numbers of its own.
-            seed=int(np.random.SeedSequence([scenario.seed, *queue.encode()]).generate_state(1, np.uint64)[0]),
-            target=rules.frt,
-            processes=processes,
+            settings[queue].arrivals, staffing[queue], settings[queue].service, **settings[queue].options,
+            resume=None if resume is None else Path(resume) / "simulation", processes=processes,
             progress=None if progress is None else _offset(progress, again.index(queue) * scenario.replications, total),
-        )
+        )  # fmt: skip
+        if check and settings[queue].live:
+            checks.append(f"{queue}: {self_check(outcome, processes=processes).describe()}")
         by_interval = outcome.by_interval.drop(columns="start_s")
         by_interval.insert(0, "ds", ds)
         by_interval.insert(0, "unique_id", queue)
@@ -144,6 +137,7 @@ def play(
         outcome=pd.concat(parts, ignore_index=True),
         summary=pd.DataFrame(rows),
         by_priority=pd.concat(classes, ignore_index=True) if classes else pd.DataFrame(),
+        checks=tuple(checks),
     )
     return found if only is None or before is None else _merged(before, found, demand.queues, again)
 
@@ -156,7 +150,10 @@ def _merged(before: Played, newer: Played, queues: Sequence[str], again: Collect
         parts = [t[t["unique_id"] == q] for q, t in zip(queues, tables, strict=True) if len(t)]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
-    return Played(outcome=table("outcome"), summary=table("summary"), by_priority=table("by_priority"))
+    return Played(
+        outcome=table("outcome"), summary=table("summary"), by_priority=table("by_priority"),
+        checks=(*before.checks, *newer.checks),
+    )  # fmt: skip
 
 
 def require_judgeable(scenario: Scenario, queues: Iterable[str]) -> None:
@@ -190,11 +187,6 @@ def not_played(demand: Demand, scenario: Scenario) -> list[str]:
     out = []
     for queue in demand.queues:
         rules = scenario.for_queue(queue)
-        if rules.redial > 0:
-            out.append(
-                f"{queue}: redials are not played ({100 * rules.redial:g} % of those who give up); who gives up is "
-                "gone there, so it has fewer tickets than would come"
-            )
         many = chats_at_once(rules)
         if many > 1:
             out.append(
@@ -258,94 +250,6 @@ def require_same_models(
 
 def _percentile(target: Target) -> str:
     return f"{100 * target.level:g}"
-
-
-def _arrivals(edges: npt.NDArray[np.float64], paths: npt.NDArray[Any], table: pd.DataFrame, minutes: int) -> Arrivals:
-    mean, carried = table["mean"].to_numpy(), table["carried"].to_numpy()
-    # What waits at opening comes at once, the rest through the interval; both share the sampled busyness.
-    share = np.divide(carried, mean, out=np.zeros(len(mean)), where=mean > 0)
-    return Arrivals.piecewise(edges, paths * (1 - share) * 60 / minutes, lumps=paths * share)
-
-
-def agents_on_grid(
-    requirement: pd.DataFrame, demand: Demand, *, file: str | Path | None = None
-) -> dict[str, npt.NDArray[np.int64]]:
-    """Agents of a plan in each interval of the demand.
-
-    Parameters
-    ----------
-    requirement : DataFrame
-        The requirement table, edited or not.
-    demand : Demand
-        What it is to be played against.
-    file : path, optional
-        Where the plan was read from; named in errors.
-
-    Returns
-    -------
-    dict of queue to ndarray
-
-    Raises
-    ------
-    InputError
-        The plan breaks its contract, does not cover the demand's queues and intervals, or has another grid.
-    """
-    plan = REQUIREMENT.check(requirement, file=file)
-    return {queue: _agents(plan, queue, demand.ds, demand.minutes, file) for queue in demand.queues}
-
-
-def _agents(
-    plan: pd.DataFrame, queue: str, ds: pd.DatetimeIndex, minutes: int, file: str | Path | None
-) -> npt.NDArray[np.int64]:
-    own = plan[plan["unique_id"] == queue]
-    if own.empty:
-        found = ", ".join(sorted(set(plan["unique_id"])))
-        raise InputError(f"the plan has no rows for queue {queue!r}; its queues are {found}", file=file)
-    # Rows between the demand's instants would be passed over in silence; rows outside its span are not asked for.
-    within = own["ds"].between(ds[0], ds[-1] + pd.Timedelta(minutes=minutes), inclusive="left")
-    between = own.loc[within & ~own["ds"].isin(ds), "ds"]
-    if len(between):
-        raise InputError(
-            f"the plan for queue {queue!r} is on another grid than the demand, which has {minutes}-minute intervals: "
-            f"{len(between)} rows lie between them, the first at {between.iloc[0].isoformat()}; staff this demand "
-            "again, or count and forecast with the plan's interval", file=file,
-        )  # fmt: skip
-    agents = own.set_index("ds")["agents"].reindex(ds)
-    if agents.isna().any():
-        first = ds[int(np.flatnonzero(agents.isna())[0])]
-        raise InputError(
-            f"the plan for queue {queue!r} does not cover the demand: {int(agents.isna().sum())} intervals are "
-            f"missing, the first at {first.isoformat()}; give every interval a row, with 0 agents while closed",
-            file=file,
-        )
-    return agents.to_numpy().astype(np.int64)
-
-
-def _lines(
-    agents: Mapping[str, npt.NDArray[np.int64]], demand: Demand, scenario: Scenario
-) -> dict[str, npt.NDArray[np.int64]]:
-    """What answers tickets one at a time: agents, as many lines as an agent holds chats, whole agents in the gaps."""
-    lines = {}
-    for queue, own in agents.items():
-        rules = scenario.for_queue(queue)
-        lines[queue] = own * chats_at_once(rules)
-        if rules.in_gaps_of is None:
-            continue
-        host, table = scenario.for_queue(rules.in_gaps_of), demand.of(rules.in_gaps_of)
-        seconds = 60.0 * demand.minutes
-        load = worked_tickets(table, host, demand.minutes) * table["aht_s"].to_numpy() / seconds
-        spare = spare_seconds(agents=agents[rules.in_gaps_of], load_erl=load, interval_s=seconds, band=host.band)
-        opened = demand.of(queue)["open"].to_numpy()
-        lines[queue] = lines[queue] + np.where(opened, np.floor(spare / seconds), 0).astype(np.int64)
-    return lines
-
-
-def _service(table: pd.DataFrame, known: QueueFacts, rules: QueueRules) -> Service:
-    mean = table["aht_s"].to_numpy(dtype=float)
-    times = chat_times(rules, usual_handle_time(table))
-    if times is not None:
-        mean = np.full_like(mean, times[-1])
-    return Service.exponential(mean) if known.handle_cv == 1.0 else Service.lognormal(mean, known.handle_cv)
 
 
 def _judge(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
