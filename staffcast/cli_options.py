@@ -202,6 +202,7 @@ def output_options(command: F) -> F:
 
 
 def plan_names(paths: Sequence[str]) -> list[str]:
-    """What plans are called: their files' names, with the folders where those are alike."""
+    """What plans are called: their files' names, with the folders where those are alike, numbered where all is."""
     stems = [Path(path).name.partition(".")[0] for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(Path(path)) for path in paths]
+    names = stems if len(set(stems)) == len(stems) else [str(Path(path)) for path in paths]
+    return [f"{name} ({names[: k + 1].count(name)})" if name in names[:k] else name for k, name in enumerate(names)]

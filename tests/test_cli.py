@@ -36,12 +36,24 @@ hours = { mon-fri = "08:00-18:00", sat = "10:00-14:00" }
 [queues.tiny]
 frt = "mean 5m"
 """
-COMMANDS = ("plan", "count", "forecast", "backtest", "staff", "simulate", "kpi", "today", "accuracy", "completion")
+COMMANDS = (
+    "plan",
+    "count",
+    "forecast",
+    "backtest",
+    "staff",
+    "simulate",
+    "compare",
+    "kpi",
+    "today",
+    "accuracy",
+    "completion",
+)
 
 
 def run(*args, code=0, **more):
     result = CliRunner().invoke(main, [str(a) for a in args], **more)
-    assert result.exit_code == code, f"exit {result.exit_code}\n{result.stderr}\n{result.exception!r}"
+    assert code is None or result.exit_code == code, f"exit {result.exit_code}\n{result.stderr}\n{result.exception!r}"
     return result
 
 
@@ -544,6 +556,44 @@ def test_help_works_and_names_every_option(command):
         options = [p for p in main.commands[command].params if isinstance(p, click.Option)]
         assert all(option.help for option in options)
         assert all(option.opts[0] in result.stdout for option in options)
+
+
+def test_plans_are_compared_and_the_better_one_named(desk, tmp_path):
+    """An agent more everywhere is better, with its hours named; the same plan twice is no difference."""
+    rows = pd.read_csv(desk / "requirement.csv")
+    rows["agents"] += (rows["agents"] > 0).astype(int)
+    rows.to_csv(tmp_path / "more.csv", index=False)
+    rules = ("--scenario", desk / "desk.toml", "--replications", "20")
+    result = run(
+        "compare", desk / "demand.csv", desk / "requirement.csv", tmp_path / "more.csv", *rules,
+        "-o", tmp_path / "differences.csv",
+    )  # fmt: skip
+    table = pd.read_csv(tmp_path / "differences.csv").set_index(["unique_id", "measure"])
+    assert (table["plan"] == "more").all()
+    assert (table.xs("mean_wait_s", level="measure")["difference"] < 0).all()
+    assert "more against requirement: service_level +" in result.stderr
+    assert "agent hours more" in result.stderr
+    same = run("compare", desk / "demand.csv", desk / "requirement.csv", desk / "requirement.csv", *rules, "--json")
+    body = json.loads(same.stdout)
+    assert body["kind"] == "comparison"
+    assert {row["difference"] for row in body["differences"]} <= {0.0, None}
+    alone = run("compare", desk / "demand.csv", desk / "requirement.csv", *rules, code=2)
+    assert "two plans or more are compared" in alone.stderr
+
+
+def test_a_simulation_checks_itself_and_goes_on_where_it_was(desk, tmp_path):
+    """--check says how far the simulator is from exact equations; --resume gives the same table from what is kept."""
+    asked = (
+        "simulate", desk / "demand.csv", desk / "requirement.csv", "--scenario", desk / "desk.toml",
+        "--replications", "16", "--resume", tmp_path / "kept",
+    )  # fmt: skip
+    first = run(*asked, "--check", "-o", tmp_path / "first.csv", code=None)
+    assert "checked against the exact equations of its Markov twin" in first.stderr
+    kept = sorted((tmp_path / "kept" / "simulation").iterdir())
+    assert kept
+    kept[0].unlink()
+    run(*asked, "-o", tmp_path / "again.csv", code=None)
+    assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
 
 
 def test_there_are_no_commands_but_those_tested():

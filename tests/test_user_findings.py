@@ -140,10 +140,10 @@ def test_work_in_gaps_is_counted_beside_the_own_hours(chat_plan):
 
 
 def test_the_plan_says_what_was_not_played(chat_plan):
-    """Redials, conversations side by side and pieces of gaps stand beside the verdicts; a plain queue has nothing."""
+    """Conversations side by side and pieces of gaps stand beside the verdicts; a plain queue has nothing."""
     told = not_played(chat_plan.demand, chat_plan.scenario)
-    assert [text.partition(":")[0] for text in told] == ["chat", "chat", "mail"]
-    for word in ("redials are not played (30 %", "3 lines per agent", "whole agents"):
+    assert [text.partition(":")[0] for text in told] == ["chat", "mail"]
+    for word in ("3 lines per agent", "whole agents"):
         assert sum(word in text for text in told) == 1
     plan, held = io.StringIO(), io.StringIO()
     print_plan(chat_plan, stream=plan)
