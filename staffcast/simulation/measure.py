@@ -127,10 +127,10 @@ def sum_in_one_pass(case: Case, played: Played, sums: Sums, run: int) -> None:
     tickets, classes, seconds = np.zeros((n, stats)), np.zeros((len(case.shares), stats)), np.zeros((3, n))
     standing, ages = np.zeros(n), np.zeros((1 + len(AGES_S), n))
     tally(
-        played.backlog, played.arrival_s, played.left_queue_s, played.end_s, played.answered, played.abandoned,
-        played.kind, edges, _limit(case), case.window_s, case.first_reply_s, (played.break_from_s, played.break_to_s),
+        played.backlog, played.arrival_s, played.begin_s, played.end_s, played.leave_s, played.kind, edges,
+        _limit(case), case.window_s, case.first_reply_s, (played.break_from_s, played.break_to_s),
         (played.overtime_from_s, played.overtime_to_s), tickets, classes, seconds, standing, ages, sums.waits,
-        sums.waits_by_interval, sums.coarse[run], np.zeros((3, n + 1)),
+        sums.waits_by_interval, sums.coarse[run], np.zeros((3, n + 1)), np.zeros((len(classes), n), np.int64),
     )  # fmt: skip
     sums.by_interval[run] += np.concatenate((tickets.T, seconds[:1], standing[None], seconds[1:], ages))
     sums.by_class[run] += classes.T
@@ -265,9 +265,10 @@ def _met(target: Target, first_reply_s: float, played: Played, sums: FloatArray)
     hits, decided = sums[TICKET_STATS.index("hits")], sums[TICKET_STATS.index("decided")]
     if target.kind == "share":
         return float(hits >= target.level * decided - 1e-9) if decided else math.nan
-    frt = (played.left_queue_s - played.arrival_s)[~played.abandoned] + first_reply_s
-    if len(frt) == 0:
+    replied = sums[TICKET_STATS.index("offered")] - sums[TICKET_STATS.index("abandoned")]
+    if not replied:
         return math.nan
     if target.kind == "mean":
-        return float(frt.mean() <= target.seconds)
+        return float(sums[TICKET_STATS.index("frt_s")] <= target.seconds * replied)
+    frt = (played.left_queue_s - played.arrival_s)[~played.abandoned] + first_reply_s
     return float(np.count_nonzero(frt <= target.seconds) >= target.level * len(frt) - 1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,31 @@ class Played:
     bot_closed: int
     agents: IntArray
     begin_s: FloatArray  # NaN: never taken
-    end_s: FloatArray  # handled; infinity if it was interrupted and not taken up again
-    left_queue_s: FloatArray  # taken, gave up, or the end
-    answered: npt.NDArray[np.bool_]
-    abandoned: npt.NDArray[np.bool_]
+    end_s: FloatArray  # handled; infinity if it was interrupted and not taken up again; who may call again: given up
+    leave_s: FloatArray  # of those never taken: when they give up; minus infinity if that stands in end_s
+    horizon_s: float
     overtime_from_s: FloatArray
     overtime_to_s: FloatArray
     break_from_s: FloatArray
     break_to_s: FloatArray
+
+    @cached_property
+    def answered(self) -> npt.NDArray[np.bool_]:
+        """Whether a ticket was taken."""
+        return ~np.isnan(self.begin_s)
+
+    @cached_property
+    def abandoned(self) -> npt.NDArray[np.bool_]:
+        """Whether its customer gave up."""
+        return ~self.answered & (self.leave_s < self.horizon_s)
+
+    @cached_property
+    def left_queue_s(self) -> FloatArray:
+        """When it was taken, given up, or the play ended."""
+        left = np.where(self.answered, self.begin_s, self.horizon_s)
+        if not self.abandoned.any():
+            return left
+        return np.where(self.abandoned, np.where(self.leave_s == -math.inf, self.end_s, self.leave_s), left)
 
 
 def play_replication(case: Case, replication: int) -> Played:
@@ -90,18 +108,11 @@ def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) 
             break
         room *= 2
     count, filled = int(marks[ALL]), marks[SPELLS:]
-    arrival, begin, leave, end = arrival[:count], begin[:count], leave[:count], end[:count]
-    answered = ~np.isnan(begin)
-    left = np.where(answered, begin, edges[-1])
-    abandoned = ~answered & (leave < edges[-1])
-    if abandoned.any():
-        # Who may call again has left a mark, and when they left stands where the end would.
-        left = np.where(abandoned, np.where(leave == -math.inf, end, leave), left)
     return Played(
-        arrival_s=arrival, service_s=service[:count], kind=kind[:count], origin=origin[:count], backlog=sample.backlog,
-        bot_closed=sample.bot_closed, agents=agents, begin_s=begin, end_s=end, left_queue_s=left, answered=answered,
-        abandoned=abandoned, overtime_from_s=spells[0, : filled[0]], overtime_to_s=spells[1, : filled[1]],
-        break_from_s=spells[2, : filled[2]], break_to_s=spells[3, : filled[3]],
+        arrival_s=arrival[:count], service_s=service[:count], kind=kind[:count], origin=origin[:count],
+        backlog=sample.backlog, bot_closed=sample.bot_closed, agents=agents, begin_s=begin[:count], end_s=end[:count],
+        leave_s=leave[:count], horizon_s=float(edges[-1]), overtime_from_s=spells[0, : filled[0]],
+        overtime_to_s=spells[1, : filled[1]], break_from_s=spells[2, : filled[2]], break_to_s=spells[3, : filled[3]],
     )  # fmt: skip
 
 

@@ -238,10 +238,9 @@ def _arrival_times(case: Case, replication: int) -> FloatArray:
 def _classes(shares: tuple[float, ...], random: np.random.Generator, count: int) -> IntArray:
     if len(shares) == 1:
         return np.zeros(count, dtype=np.int64)
-    borders = np.cumsum(shares)[:-1]
     number = random.random(count)
     kind = np.zeros(count, dtype=np.int64)
-    for border in borders:
+    for border in np.cumsum(shares)[:-1]:
         kind += number >= border
     return kind
 

@@ -83,13 +83,24 @@ def _count(
 
 
 @compiled
+def _at_once(into: Any, where: int, found: int, limit: float, first_reply_s: float) -> None:
+    """Add so many tickets that did not wait."""
+    row = into[where]
+    row[0] += found
+    row[3] += found
+    if limit >= 0:
+        row[6] += found
+    row[7] += found
+    row[8] += found * first_reply_s
+
+
+@compiled
 def tally(
     backlog: int,
     arrival: Any,
-    left: Any,
+    begin: Any,
     end: Any,
-    answered: Any,
-    abandoned: Any,
+    leave: Any,
     kind: Any,
     edges: Any,
     limit: float,
@@ -106,6 +117,7 @@ def tally(
     waits_by_interval: Any,
     coarse: Any,
     whole: Any,
+    at_once: Any,
 ) -> None:
     """Add one replication up.
 
@@ -113,7 +125,7 @@ def tally(
     ----------
     backlog : int
         The first so many tickets stand in no interval.
-    arrival, left, end, answered, abandoned, kind : (tickets,)
+    arrival, begin, end, leave, kind : (tickets,)
         As :class:`staffcast.simulation.replication.Played` has them.
     edges : (n + 1,)
     limit, window_s, first_reply_s : float
@@ -128,43 +140,61 @@ def tally(
     ages : (1 + ages, n)
         0; filled in: the oldest of them, and how many are older than each of ``AGES_S``.
     waits : (fine bins + 1,), waits_by_interval : (n, coarse bins + 1), coarse : (coarse bins + 1,)
-    whole : (3, n + 1)
+    whole : (3, n + 1), at_once : (classes, n)
         0; room.
     """
     n = len(edges) - 1
     close, place = edges[n], 0
     for i in range(len(arrival)):
-        came, gone, served, lost = arrival[i], left[i], answered[i], abandoned[i]
-        wait = gone - came
-        frt = 0.0 if lost else wait + first_reply_s
-        expired = wait > window_s and not lost
-        _count(by_class, kind[i], wait, served, lost, limit, frt, expired)
+        came, line, taken = arrival[i], kind[i], begin[i]
         place = place_of(came, edges, place)
-        if i >= backlog:
-            _count(by_interval, place, wait, served, lost, limit, frt, expired)
-        fine, last = 0, place
-        if wait > 0:
-            last = place_of(gone, edges, place)
-            _span(came, place, gone, last, edges, seconds, whole, 0)
-            if last > max(place, 0):
-                standing[max(place, 0)] += 1
-                if last < n:
-                    standing[last] -= 1
-                for k in range(max(place, 0), last):
-                    age = edges[k + 1] - came
-                    ages[0, k] = max(ages[0, k], age)
-                    for band in range(len(AGES_S)):
-                        ages[band + 1, k] += age > AGES_S[band]
-            fine = min(max(math.floor(math.log(wait / LOWEST_S) / LOG_FINE), 0), FINE - 1) + 1
-        if not lost:
-            waits[fine] += 1
-            rough = (fine + FINE_PER_COARSE - 1) // FINE_PER_COARSE
-            coarse[rough] += 1
+        if taken == came and i >= backlog:
+            # Most tickets find an agent free: of those only the number matters, and it is added up below.
+            at_once[line, place] += 1
+            last, gone, served, lost = place, came, True, False
+        else:
+            served = taken == taken
+            lost = not served and leave[i] < close
+            gone = taken if served else close
+            if lost:
+                gone = end[i] if leave[i] == -math.inf else leave[i]
+            wait = gone - came
+            frt = 0.0 if lost else wait + first_reply_s
+            expired = wait > window_s and not lost
+            _count(by_class, line, wait, served, lost, limit, frt, expired)
             if i >= backlog:
-                waits_by_interval[place, rough] += 1
+                _count(by_interval, place, wait, served, lost, limit, frt, expired)
+            fine, last = 0, place
+            if wait > 0:
+                last = place_of(gone, edges, place)
+                _span(came, place, gone, last, edges, seconds, whole, 0)
+                if last > max(place, 0):
+                    standing[max(place, 0)] += 1
+                    if last < n:
+                        standing[last] -= 1
+                    for k in range(max(place, 0), last):
+                        age = edges[k + 1] - came
+                        ages[0, k] = max(ages[0, k], age)
+                        for band in range(len(AGES_S)):
+                            ages[band + 1, k] += age > AGES_S[band]
+                fine = min(max(math.floor(math.log(wait / LOWEST_S) / LOG_FINE), 0), FINE - 1) + 1
+            if not lost:
+                waits[fine] += 1
+                rough = (fine + FINE_PER_COARSE - 1) // FINE_PER_COARSE
+                coarse[rough] += 1
+                if i >= backlog:
+                    waits_by_interval[place, rough] += 1
         if served:
             done = min(end[i], close)
             _span(gone, last, done, place_of(done, edges, last), edges, seconds, whole, 1)
+    for line in range(len(at_once)):
+        for k in range(n):
+            found = at_once[line, k]
+            _at_once(by_class, line, found, limit, first_reply_s)
+            _at_once(by_interval, k, found, limit, first_reply_s)
+            waits[0] += found
+            coarse[0] += found
+            waits_by_interval[k, 0] += found
     _apart(breaks, edges, seconds, whole, 1, -1.0)
     _apart(breaks, edges, seconds, whole, 0, 1.0)
     _apart(overtime, edges, seconds, whole, 2, 1.0)
