@@ -92,7 +92,8 @@ def draw(kind: int, mean: float, shape: float, sample: Any, first: int, count: i
     value = d
     for trial in range(300):
         x = _normal(key, purpose + 3 * trial)
-        v = (1.0 + c * x) ** 3
+        v = 1.0 + c * x
+        v *= v * v  # a power would be rounded in two ways, compiled or not
         if v > 0.0:
             u = uniform(key, purpose + 3 * trial + 2)
             if math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v):

@@ -25,7 +25,7 @@ def forward(
     """
     place = {state: k for k, state in enumerate(states)}
     p = np.zeros(len(states))
-    for state, chance in (start.items() if isinstance(start, dict) else [(start, 1.0)]):
+    for state, chance in start.items() if isinstance(start, dict) else [(start, 1.0)]:
         p[place[state]] += chance
     out = {name: [] for name in [*watch, *(f"{name}_end" for name in watch)]}
     for i in range(len(edges) - 1):

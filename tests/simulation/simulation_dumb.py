@@ -154,7 +154,7 @@ def play_dumbly(
             if len(hands) > new:
                 gone = len(hands) - new
                 own = mixed(leaver_key, step)
-                key = (lambda k: (all_of[k].end, k)) if rule == "finish_count" else (lambda k: unit(own, k))
+                key = (lambda k: (all_of[k].end, k)) if rule == "finish_count" else (lambda k, own=own: unit(own, k))
                 for k in sorted(hands, key=key)[:gone]:
                     one = all_of[k]
                     if rule in ("finish", "finish_count"):
@@ -166,7 +166,7 @@ def play_dumbly(
             elif new > staff:
                 late = of("late")
                 own = mixed(leaver_key, step)
-                key = (lambda k: all_of[k].end) if rule == "finish_count" else (lambda k: unit(own, k))
+                key = (lambda k: all_of[k].end) if rule == "finish_count" else (lambda k, own=own: unit(own, k))
                 for k in sorted(late, key=key, reverse=True)[: new - staff]:
                     all_of[k].state = "hands"
             staff = new

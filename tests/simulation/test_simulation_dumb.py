@@ -7,39 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation_dumb import play_dumbly
-
-from staffcast.simulation import Arrivals, Patience, Redial, Reopening, Repeats, Service, Staffing
-from staffcast.simulation.replication import play_sample
-from staffcast.simulation.sampling import Case, Sample
+from simulation_exact import play_tickets
 
 EDGES = [0.0, 30.0, 60.0, 75.0, 120.0, 150.0]
 KEY = 0x1234_5678_9ABC_DEF0
-
-
-def play(tickets, agents, options):
-    """Play tickets (arrival, service, leave, kind, bits) by the loop, with options as ``play_dumbly`` has them."""
-    classes = 3
-    redial, reopen, repeat = (options.get(name, (0.0, 1.0, 1.0)) for name in ("redial", "reopen", "repeat"))
-    plan = Staffing.steps(EDGES, agents)
-    opened = options.get("opened") or [[True] * len(agents)] * classes
-    patience = options.get("mean_patience", math.inf)
-    case = Case(
-        arrivals=Arrivals.trace([]), staffing=plan,
-        services=(Service.exponential(options.get("mean_service", 100.0)),) * classes,
-        patiences=() if patience == math.inf else (Patience.exponential(patience),) * classes,
-        shares=(1 / classes,) * classes, backlog_s=np.empty(0), on_staff_drop=options.get("rule", "finish"),
-        first_reply_s=0.0, seed=0, target=None, opened=np.array(opened), redial=Redial(share=redial[0], delay_s=redial[1]),
-        reopening=Reopening(share=reopen[0], delay_s=reopen[1], work=reopen[2]),
-        repeats=Repeats(share=repeat[0], after_s=repeat[1], work=repeat[2]),
-        handover_s=options.get("handover", 0.0), ageing_s=options.get("ageing", math.inf),
-    )  # fmt: skip
-    arrival, service, leave, kind, bits = (list(each) for each in zip(*tickets, strict=True)) if tickets else [[]] * 5
-    sample = Sample(
-        arrival_s=np.array(arrival, dtype=float), service_s=np.array(service, dtype=float),
-        leave_s=np.array(leave, dtype=float), kind=np.array(kind, dtype=np.int64), bits=np.array(bits, dtype=np.uint64),
-        backlog=sum(each < EDGES[0] for each in arrival), bot_closed=0,
-    )  # fmt: skip
-    return play_sample(case, sample, plan.agents, np.uint64(KEY))
 
 
 @st.composite
@@ -61,7 +32,9 @@ def tickets_of_a_day(draw):
 
 
 def share(*rest):
-    return st.one_of(st.just((0.0, *[1.0] * len(rest))), st.tuples(st.sampled_from([0.3, 0.8]), *map(st.sampled_from, rest)))
+    return st.one_of(
+        st.just((0.0, *[1.0] * len(rest))), st.tuples(st.sampled_from([0.3, 0.8]), *map(st.sampled_from, rest))
+    )
 
 
 options_of_a_day = st.fixed_dictionaries(
@@ -91,7 +64,7 @@ def test_every_ticket_as_the_dumb_simulator(tickets, agents, options, opened, ha
     if options["mean_patience"] == math.inf and options["redial"][0]:
         options["redial"] = (0.0, 1.0)
     options |= {"opened": opened, "handover": handover if options["rule"] == "handover" else 0.0}
-    played = play(tickets, agents, options)
+    played = play_tickets(tickets, EDGES, agents, options, KEY)
     expected, over = play_dumbly(tickets, EDGES, agents, leaver_key=KEY, **options)
     assert len(played.arrival_s) == len(expected)
     for name in ("arrival", "service", "begin"):
