@@ -33,7 +33,8 @@ Semantics
 9. *Redial*: of those who give up, a share calls again after an exponential delay, with the same matter (class and
    handle time) and new patience. *Reopening*: of tickets handled, a share comes back after an exponential delay as a
    new ticket of the class with a handle time of its own. *Repeats*: of customers who still wait after a certain time a
-   share sends another message, a ticket of its own; once per ticket. All may do so again. Each decision and time
+   share sends another message, a ticket of its own; once per ticket, and a backlog ticket that is older at the start
+   has done so before. All may do so again. Each decision and time
    belongs to the ticket (:mod:`staffcast.simulation.chance`), so another plan changes nobody else's.
 """
 

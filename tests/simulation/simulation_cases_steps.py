@@ -205,7 +205,7 @@ def reopened_tickets_that_find_somebody_free():
 def callers_who_redial(share, agents):
     """(in the system, about to call again): a retrial queue."""
     edges, rates, give_up, back = np.arange(5) * 900.0, np.array([40, 110, 40, 40.0]) / 3600, 1 / 200, 1 / 600
-    states = list(itertools.product(range(50), range(36)))
+    states = list(itertools.product(range(55), range(48)))
 
     def moves(i, state):
         n, o = state

@@ -15,7 +15,7 @@ def forward(
     moves: Callable,
     watch: dict[str, Callable],
     at_edge: Callable | None = None,
-    lost: float = 1e-6,
+    lost: float = 1e-5,
 ) -> dict[str, np.ndarray]:
     """Time averages by interval of functions of the state, and ``NAME_end`` at the end of each.
 
