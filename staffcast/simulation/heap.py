@@ -80,14 +80,14 @@ if COMPILED:
     def pop_in_order(times: Any, tickets: Any, count: int) -> None:
         """Take the earliest out, and of equal times the lesser ticket, if nothing else ever takes any out."""
         last, place, below = count - 1, 0, 1
-        while below < last:
-            if below + 1 < last and (
-                times[below + 1] < times[below]
-                or (times[below + 1] == times[below] and tickets[below + 1] < tickets[below])
-            ):
-                below += 1
+        while below + 1 < last:
+            one, other = times[below], times[below + 1]
+            below += (other < one) | ((other == one) & (tickets[below + 1] < tickets[below]))
             times[place], tickets[place] = times[below], tickets[below]
             place, below = below, 2 * below + 1
+        if below < last:
+            times[place], tickets[place] = times[below], tickets[below]
+            place = below
         push(times, tickets, place, times[last], tickets[last])
 
     @compiled
