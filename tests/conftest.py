@@ -10,6 +10,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 
+# Machine code that numba keeps is known by the file of the function itself: it would outlive a change of another file
+# that it calls into.
+_SIMULATION = Path(__file__).resolve().parents[1] / "staffcast" / "simulation"
+_NEWEST = max((each.stat().st_mtime for each in _SIMULATION.glob("*.py")), default=0.0)
+for _index in (_SIMULATION / "__pycache__").glob("*.nbi"):
+    if _index.stat().st_mtime < _NEWEST:
+        _index.unlink(missing_ok=True)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

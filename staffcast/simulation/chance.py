@@ -28,8 +28,8 @@ DETERMINISTIC, EXPONENTIAL, LOGNORMAL, GAMMA, EMPIRICAL, WEIBULL = range(6)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
-_UNIT = 2.0**-53
+_S30, _S27, _S31, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
+_UNIT = 2.0**-52
 
 
 @compiled
@@ -44,7 +44,8 @@ def child(key: Any, purpose: int) -> Any:
 @compiled
 def uniform(key: Any, purpose: int) -> float:
     """Uniform in (0, 1)."""
-    return (float(child(key, purpose) >> _S11) + 0.5) * _UNIT
+    # 52 bits: with 53 the half would be rounded, and the largest would be 1.
+    return (float(child(key, purpose) >> _S12) + 0.5) * _UNIT
 
 
 @compiled
@@ -91,7 +92,8 @@ def draw(kind: int, mean: float, shape: float, sample: Any, first: int, count: i
     value = d
     for trial in range(300):
         x = _normal(key, purpose + 3 * trial)
-        v = (1.0 + c * x) ** 3
+        v = 1.0 + c * x
+        v *= v * v  # a power would be rounded in two ways, compiled or not
         if v > 0.0:
             u = uniform(key, purpose + 3 * trial + 2)
             if math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v):

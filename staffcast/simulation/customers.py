@@ -100,7 +100,8 @@ class Bot:
     harder: float = 1.0
 
     def __post_init__(self) -> None:
-        for share in self.shares(1) if isinstance(self.share, (int, float)) else self.share:
+        several = isinstance(self.share, Sequence) and not isinstance(self.share, str)
+        for share in self.share if several else [self.share]:  # type: ignore[union-attr]
             if isinstance(share, bool) or not (isinstance(share, (int, float)) and 0 <= share <= 1):
                 raise bad_value("bot share", share, "a share in [0, 1]", "write 30 % as 0.3")
         if self.handover_s != 0:

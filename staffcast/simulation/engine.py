@@ -140,6 +140,13 @@ def simulate(
     ages = _ages(backlog)
     if not services and (arrivals.service_s is None or len(ages)):
         raise InputError("`service` is needed: only a trace with service_s and without a backlog has its own")
+    for name, customers, kind in (
+        ("redial", redial, Redial), ("reopening", reopening, Reopening), ("repeats", repeats, Repeats),
+        ("bot", bot, Bot),
+    ):  # fmt: skip
+        if customers is not None and not isinstance(customers, kind):
+            raise bad_value(name, customers, f"a {kind.__name__}", f"import {kind.__name__} from staffcast.simulation")
+    handover_s = _seconds("handover_s", handover_s)
     if not services and any(each is not None and each.share > 0 for each in (reopening, repeats)):
         raise InputError(
             "`service` is needed for what comes back: the trace's handle times are those of its own tickets"
@@ -159,7 +166,7 @@ def simulate(
         shares=shares,
         backlog_s=ages,
         on_staff_drop=on_staff_drop,
-        handover_s=_seconds("handover_s", handover_s) if on_staff_drop == "handover" else 0.0,
+        handover_s=handover_s if on_staff_drop == "handover" else 0.0,
         ageing_s=math.inf if ageing_s is None else _seconds("ageing_s", ageing_s, above=True),
         opened=_opened(opened, len(shares), len(staffing.agents)),
         redial=redial,
@@ -214,10 +221,13 @@ def _each(
 def _opened(opened: npt.ArrayLike | None, classes: int, n: int) -> npt.NDArray[np.bool_]:
     if opened is None:
         return np.ones((classes, n), dtype=np.bool_)
-    found = np.array(opened)
+    try:
+        found = np.array(opened)
+    except ValueError:  # rows of different lengths
+        raise bad_value("opened", opened, f"true or false, of shape ({classes}, {n})") from None
     if found.dtype != np.bool_ or found.shape not in ((n,), (classes, n)):
         raise bad_value("opened", f"{found.dtype} of shape {found.shape}", f"true or false, of shape ({classes}, {n})")
-    return np.ascontiguousarray(np.broadcast_to(found, (classes, n)))
+    return np.array(np.broadcast_to(found, (classes, n)))
 
 
 def _shares(priorities: Sequence[float] | None) -> tuple[float, ...]:

@@ -1,7 +1,8 @@
 """A heap of (time, ticket): over arrays where it is compiled, the standard library's where it is not.
 
 It lies in two sequences, and who uses it keeps the count: a heap as one object would cost more than the work on it. The
-earliest time is on top. Which of equal times comes first is not said.
+earliest time is on top. Which of equal times comes first is not said, but where :func:`pop_in_order` takes them out:
+there the ticket with the lesser number does, so that both ways play the same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from staffcast.simulation.compiled import COMPILED, compiled
 
-__all__ = ["keep", "new", "pop", "push", "replace", "ticket_at", "time_at", "top", "top_ticket"]
+__all__ = ["keep", "new", "pop", "pop_in_order", "push", "replace", "ticket_at", "time_at", "top", "top_ticket"]
 
 if COMPILED:
 
@@ -48,7 +49,7 @@ if COMPILED:
         place = count
         while place > 0:
             above = (place - 1) >> 1
-            if times[above] <= time:
+            if times[above] < time or (times[above] == time and tickets[above] < ticket):
                 break
             times[place], tickets[place] = times[above], tickets[above]
             place = above
@@ -74,6 +75,20 @@ if COMPILED:
         """Take the earliest out; ``count`` are there before."""
         if count > 1:
             replace(times, tickets, count - 1, times[count - 1], tickets[count - 1])
+
+    @compiled
+    def pop_in_order(times: Any, tickets: Any, count: int) -> None:
+        """Take the earliest out, and of equal times the lesser ticket, if nothing else ever takes any out."""
+        last, place, below = count - 1, 0, 1
+        while below + 1 < last:
+            one, other = times[below], times[below + 1]
+            below += (other < one) | ((other == one) & (tickets[below + 1] < tickets[below]))
+            times[place], tickets[place] = times[below], tickets[below]
+            place, below = below, 2 * below + 1
+        if below < last:
+            times[place], tickets[place] = times[below], tickets[below]
+            place = below
+        push(times, tickets, place, times[last], tickets[last])
 
     @compiled
     def keep(times: Any, tickets: Any, kept: Any) -> int:
@@ -117,6 +132,10 @@ else:
 
     def pop(times: Any, tickets: Any, count: int) -> None:
         """Take the earliest out."""
+        heapq.heappop(times)
+
+    def pop_in_order(times: Any, tickets: Any, count: int) -> None:
+        """Take the earliest out, and of equal times the lesser ticket."""
         heapq.heappop(times)
 
     def keep(times: Any, tickets: Any, kept: Any) -> int:

@@ -197,6 +197,9 @@ class Staffing:
         label = np.floor((edges[:-1] - edges[0]) / _DAY_S) if shift is None else checks.numbers("shift", shift)
         if label.shape != whole.shape:
             raise bad_value("shift", f"shape {label.shape}", f"one label per interval, shape {whole.shape}")
+        broken = np.flatnonzero(label != np.floor(label))
+        if len(broken):
+            raise bad_value("shift", float(label[broken[0]]), "whole numbers", "number the shifts or days: 0, 1, 2 …")
         return cls(edges_s=edges, agents=whole, absent=float(absent), shift=label.astype(np.int64))
 
 

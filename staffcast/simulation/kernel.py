@@ -33,7 +33,8 @@ Semantics
 9. *Redial*: of those who give up, a share calls again after an exponential delay, with the same matter (class and
    handle time) and new patience. *Reopening*: of tickets handled, a share comes back after an exponential delay as a
    new ticket of the class with a handle time of its own. *Repeats*: of customers who still wait after a certain time a
-   share sends another message, a ticket of its own; once per ticket. All may do so again. Each decision and time
+   share sends another message, a ticket of its own; once per ticket, and a backlog ticket that is older at the start
+   has done so before. All may do so again. Each decision and time
    belongs to the ticket (:mod:`staffcast.simulation.chance`), so another plan changes nobody else's.
 """
 
@@ -185,7 +186,7 @@ def play(
         while coming <= edge:
             join(i, kind[i], heads, tails, after, marks)
             if eager:
-                await_turn(i, edge, leave, returns, soon_s, soon, marks)
+                await_turn(i, arrival[i], edge, leave, returns, soon_s, soon, marks)
             i += 1
             coming = arrival[i] if i < known else math.inf
         while held < staff and marks[QUEUED] > 0:
@@ -209,7 +210,7 @@ def play(
                     break
                 now, which = event, heap.top_ticket(soon_s, soon)
                 parent, what = which >> 2, which & 3
-                heap.pop(soon_s, soon, marks[SOON])
+                heap.pop_in_order(soon_s, soon, marks[SOON])
                 marks[SOON] -= 1
                 event = heap.top(soon_s, marks[SOON])
                 waits = begin[parent] != begin[parent]
@@ -266,7 +267,7 @@ def play(
             else:
                 join(ticket, kind[ticket], heads, tails, after, marks)
                 if eager:
-                    await_turn(ticket, now, leave, returns, soon_s, soon, marks)
+                    await_turn(ticket, now, now, leave, returns, soon_s, soon, marks)
             if eager:
                 event = heap.top(soon_s, marks[SOON])
     leavers_done(math.inf, late_s, late, spells, marks)

@@ -163,7 +163,7 @@ class Patience:
     def draw(self, random: np.random.Generator, count: int, age_s: FloatArray | float = 0.0) -> FloatArray:
         """Patience left in seconds of ``count`` customers who have waited for so long already."""
         if self.sample_s is not None:
-            below = np.searchsorted(self.sample_s, np.broadcast_to(age_s, count), side="right")
+            below = np.searchsorted(self.sample_s, np.broadcast_to(age_s, count), side="left")
             place = below + (random.random(count) * (len(self.sample_s) - below)).astype(np.int64)
             # Who has outlasted everybody in the sample stays.
             return np.append(self.sample_s, math.inf)[place] - age_s

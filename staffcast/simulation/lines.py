@@ -95,12 +95,14 @@ def _expect(time: float, event: int, soon_s: Any, soon: Any, marks: Any) -> None
 
 
 @compiled
-def await_turn(ticket: int, now: float, leave: Any, returns: Any, soon_s: Any, soon: Any, marks: Any) -> None:
-    """What may happen to one that waits."""
+def await_turn(
+    ticket: int, came: float, now: float, leave: Any, returns: Any, soon_s: Any, soon: Any, marks: Any
+) -> None:
+    """What may happen to one that waits; who came long before the start has asked again already."""
     if returns[0] > 0 and leave[ticket] < math.inf:
         _expect(leave[ticket], 4 * ticket + GIVES_UP, soon_s, soon, marks)
-    if returns[5] > 0:
-        _expect(now + returns[6], 4 * ticket + REPEATED, soon_s, soon, marks)
+    if returns[5] > 0 and came + returns[6] >= now:
+        _expect(came + returns[6], 4 * ticket + REPEATED, soon_s, soon, marks)
 
 
 @compiled
@@ -193,7 +195,8 @@ def drop(
         for place in range(held):
             if not kept[place] and numbers[place] <= limit:
                 ticket = heap.ticket_at(hands_s, hands, place)
-                if last < 0 or begin[ticket] > begin[heap.ticket_at(hands_s, hands, last)]:
+                front = heap.ticket_at(hands_s, hands, max(last, 0))
+                if last < 0 or begin[ticket] > begin[front] or (begin[ticket] == begin[front] and ticket > front):
                     last = place
         numbers[last] = math.inf
         ticket = heap.ticket_at(hands_s, hands, last)

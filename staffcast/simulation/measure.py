@@ -121,7 +121,7 @@ def measure_chunk(case: Case, replications: range) -> Chunk:
 
 def sum_in_one_pass(case: Case, played: Played, sums: Sums, run: int) -> None:
     """Add a replication to ``sums``; one loop over the tickets, to be compiled."""
-    edges = case.staffing.edges_s
+    edges = case.staffing.edges_s.copy()  # as in replication: one type, whether it came from another process or not
     n, stats = len(edges) - 1, len(TICKET_STATS)
     # One row per interval while counting: what a ticket adds then lies side by side.
     tickets, classes, seconds = np.zeros((n, stats)), np.zeros((len(case.shares), stats)), np.zeros((3, n))

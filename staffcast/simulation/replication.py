@@ -83,7 +83,8 @@ def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) 
     drops : uint64
         Random bits that decide who leaves when staff drops.
     """
-    edges = case.staffing.edges_s
+    # Copies, to be written to as far as types say: an array that may not be is another type, to be compiled anew.
+    edges, agents = case.staffing.edges_s.copy(), agents.copy()
     known, classes = len(sample.arrival_s), len(case.shares)
     fewer = int(np.maximum(agents[:-1] - agents[1:], 0).sum()) + 1
     room = known + (64 + int(known * _MORE) if case.comes_back else 0)
@@ -149,12 +150,13 @@ def _plain(value: Any) -> Any:
 
 def _returns(case: Case) -> FloatArray:
     out = np.zeros(8)
+    harder = 1.0 if case.bot is None else case.bot.harder
     if case.redial is not None:
         out[:2] = case.redial.share, case.redial.delay_s
     if case.reopening is not None:
-        out[2:5] = case.reopening.share, case.reopening.delay_s, case.reopening.work
+        out[2:5] = case.reopening.share, case.reopening.delay_s, case.reopening.work * harder
     if case.repeats is not None:
-        out[5:] = case.repeats.share, case.repeats.after_s, case.repeats.work
+        out[5:] = case.repeats.share, case.repeats.after_s, case.repeats.work * harder
     return out
 
 

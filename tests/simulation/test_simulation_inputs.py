@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from staffcast.contracts import InputError
-from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
+from staffcast.simulation import (
+    Arrivals,
+    Bot,
+    Patience,
+    Redial,
+    Reopening,
+    Repeats,
+    Service,
+    Staffing,
+    simulate,
+)
 
 EDGES = [0.0, 900.0, 1800.0]
 
@@ -31,6 +41,53 @@ EDGES = [0.0, 900.0, 1800.0]
         (lambda: Service.lognormal(300, -1), r"`cv` must be a number ≥ 0, got -1"),
         (lambda: Service.empirical([]), r"`sample_s` must be at least one measured handle time"),
         (lambda: Patience.exponential(-5), r"`patience mean_s` must be a number of seconds > 0, got -5.0"),
+        (lambda: Patience.weibull(0, 1), r"`patience mean_s` must be a number of seconds > 0, got 0.0"),
+        (lambda: Patience.weibull([60, 90], 1), r"`patience mean_s` must be a number of seconds > 0, got 'shape"),
+        (lambda: Patience.weibull(60, 0.05), r"`shape` must be a number from 0.1 to 10, got 0.05; 1 is exponential"),
+        (lambda: Patience.weibull(60, True), r"`shape` must be a number from 0.1 to 10, got True"),
+        (lambda: Patience.weibull(60, "2"), r"`shape` must be a number from 0.1 to 10, got '2'"),
+        (lambda: Patience.empirical([]), r"`sample_s` must be at least one measured patience above 0 s"),
+        (lambda: Patience.empirical([0, 0]), r"`sample_s` must be at least one measured patience above 0 s"),
+        (
+            lambda: Patience.empirical([5, -1]),
+            r"`sample_s` must be numbers of seconds ≥ 0, got -1.0; mend the value at 1",
+        ),
+        (lambda: Patience.empirical([5, np.nan]), r"`sample_s` must be numbers of seconds ≥ 0, got nan"),
+        (lambda: Patience.empirical([5, -np.inf]), r"`sample_s` must be numbers of seconds ≥ 0, got -inf"),
+        (lambda: Patience.empirical("long"), r"`sample_s` must be numbers of seconds ≥ 0, got 'long'"),
+        (lambda: Patience.empirical([[5, 6]]), r"`sample_s` must be at least one measured patience"),
+        (lambda: Service.empirical([5, np.inf]), r"`sample_s` must be numbers of seconds ≥ 0, got inf"),
+        (lambda: Service.gamma(300, 0.001), r"`cv` must be a number from 0.01 to 10, got 0.001; it is standard"),
+        (lambda: Service.gamma(300, 11), r"`cv` must be a number from 0.01 to 10, got 11"),
+        (lambda: Service.gamma(300, np.nan), r"`cv` must be a number from 0.01 to 10, got nan"),
+        (lambda: Service.gamma(-1, 1), r"`mean_s` must be a number of seconds > 0"),
+        (
+            lambda: Staffing.steps(EDGES, [2, 2], absent=1),
+            r"`absent` must be a share in \[0, 1\), got 1; write 5 % as 0.05",
+        ),
+        (lambda: Staffing.steps(EDGES, [2, 2], absent=-0.1), r"`absent` must be a share in \[0, 1\), got -0.1"),
+        (lambda: Staffing.steps(EDGES, [2, 2], absent=np.nan), r"`absent` must be a share in \[0, 1\), got nan"),
+        (lambda: Staffing.steps(EDGES, [2, 2], absent=True), r"`absent` must be a share in \[0, 1\), got True"),
+        (lambda: Staffing.steps(EDGES, [2, 2], shift=[1]), r"`shift` must be one label per interval, shape \(2,\)"),
+        (lambda: Staffing.steps(EDGES, [2, 2], shift=[0, 0.5]), r"`shift` must be whole numbers, got 0.5; number the"),
+        (lambda: Staffing.steps(EDGES, [2, 2], shift=["a", "b"]), r"`shift` must be finite numbers"),
+        (lambda: Redial(share=1, delay_s=60), r"`redial share` must be a share in \[0, 1\), got 1; write 30 % as 0.3"),
+        (lambda: Redial(share=30, delay_s=60), r"`redial share` must be a share in \[0, 1\), got 30"),
+        (lambda: Redial(share=0.3, delay_s=0), r"`redial delay_s` must be a number of seconds > 0, got 0"),
+        (lambda: Redial(share="0.3", delay_s=60), r"`redial share` must be .* got '0.3'"),
+        (lambda: Reopening(share=-0.1, delay_s=60), r"`reopening share` must be a share in \[0, 1\), got -0.1"),
+        (lambda: Reopening(share=0.1, delay_s=np.inf), r"`reopening delay_s` must be a number of seconds > 0, got inf"),
+        (lambda: Reopening(share=0.1, delay_s=60, work=0), r"`reopening work` must be a factor > 0, got 0"),
+        (lambda: Repeats(share=np.nan, after_s=60), r"`repeats share` must be a share in \[0, 1\), got nan"),
+        (lambda: Repeats(share=0.1, after_s=-1), r"`repeats after_s` must be a number of seconds > 0, got -1"),
+        (lambda: Repeats(share=0.1, after_s=60, work=-2), r"`repeats work` must be a factor > 0, got -2"),
+        (lambda: Bot(share=1.2), r"`bot share` must be a share in \[0, 1\], got 1.2; write 30 % as 0.3"),
+        (lambda: Bot(share=[0.2, -1]), r"`bot share` must be a share in \[0, 1\], got -1"),
+        (lambda: Bot(share=True), r"`bot share` must be a share in \[0, 1\], got True"),
+        (lambda: Bot(share="half"), r"`bot share` must be a share in \[0, 1\]"),
+        (lambda: Bot(share=None), r"`bot share` must be a share in \[0, 1\]"),
+        (lambda: Bot(share=0.2, handover_s=-5), r"`bot handover_s` must be a number of seconds ≥ 0, got -5"),
+        (lambda: Bot(share=0.2, harder=0), r"`bot harder` must be a factor > 0, got 0"),
     ],
 )
 def test_a_wrong_input_cannot_be_constructed(make, message):
@@ -71,6 +128,34 @@ def test_a_wrong_input_cannot_be_constructed(make, message):
         ({"seed": -1}, r"`seed` must be a whole number ≥ 0"),
         ({"target": "fast"}, r"`frt` must be like"),
         ({"processes": 0}, r"`processes` must be a whole number ≥ 1"),
+        ({"handover_s": -1, "on_staff_drop": "handover"}, r"`handover_s` must be a number of seconds ≥ 0, got -1"),
+        ({"handover_s": -1}, r"`handover_s` must be a number of seconds ≥ 0, got -1"),
+        ({"ageing_s": 0}, r"`ageing_s` must be a number of seconds > 0, got 0"),
+        ({"ageing_s": np.nan}, r"`ageing_s` must be a number of seconds > 0, got nan"),
+        ({"window_s": -5}, r"`window_s` must be a number of seconds > 0, got -5"),
+        ({"window_s": "24h"}, r"`window_s` must be a number of seconds > 0, got '24h'"),
+        ({"opened": [1, 0]}, r"`opened` must be true or false, of shape \(1, 2\), got 'int64 of shape \(2,\)'"),
+        (
+            {"opened": [[True, True]] * 2},
+            r"`opened` must be true or false, of shape \(1, 2\), got 'bool of shape \(2, 2\)'",
+        ),
+        ({"opened": [True]}, r"`opened` must be true or false"),
+        ({"opened": [[True], [True, False]]}, r"`opened` must be true or false"),
+        ({"redial": Redial(share=0.2, delay_s=60)}, r"`redial` needs `patience`: nobody gives up without"),
+        ({"redial": 0.2}, r"`redial` must be a Redial, got 0.2"),
+        ({"reopening": 0.2}, r"`reopening` must be a Reopening, got 0.2"),
+        ({"repeats": (0.2, 60)}, r"`repeats` must be a Repeats, got \(0.2, 60\)"),
+        ({"bot": 0.3}, r"`bot` must be a Bot, got 0.3"),
+        ({"bot": Bot(share=[0.1, 0.2])}, r"`bot share` must be one, or 1, one per class, got '2 shares'"),
+        ({"patience": [Patience.exponential(60)] * 2}, r"`patience` must be one, or 1, one per class"),
+        (
+            {
+                "arrivals": Arrivals.trace([5.0], [6.0]),
+                "service": None,
+                "reopening": Reopening(share=0.2, delay_s=60),
+            },
+            r"`service` is needed for what comes back",
+        ),
     ],
 )
 def test_a_wrong_argument_is_refused(change, message):

@@ -4,22 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from simulation_exact import Scores, birth_death, erlang_c, forward_equations
+from simulation_exact import MEAN_S, Scores, birth_death, erlang_c, forward_equations, steady
 
 from staffcast.contracts import Target
 from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
-
-MEAN_S = 300.0
-
-
-def steady(load, agents, service, *, relax, tickets=20_000, runs=30, seed=1, **options):
-    """Play a constant queue: row 1 is past the start, and row 2 lets its last tickets be answered."""
-    rate = load / MEAN_S
-    edges = np.cumsum([0, relax * MEAN_S, tickets / rate, relax * MEAN_S])
-    return simulate(
-        Arrivals.piecewise(edges, np.full(3, rate * 3600)), Staffing.steps(edges, [agents] * 3), service,
-        replications=runs, seed=seed, **options,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("load", "agents", "relax"), [(0.5, 1, 60), (4.5, 5, 900), (17.0, 20, 120)])
