@@ -13,6 +13,8 @@ from scipy.special import stdtrit
 
 from staffcast.contracts import bad_value
 from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.floorplay import GROUP_STATS
+from staffcast.simulation.groups import paces
 from staffcast.simulation.measure import Chunk, wait_quantiles
 from staffcast.simulation.replication import play_replication
 from staffcast.simulation.sampling import Case
@@ -48,9 +50,10 @@ class Summary:
         Share of the decided tickets answered within the target's time, with its 95 % interval, whose unit is the
         replication. NaN without a target, the interval NaN with one replication.
     utilization, utilization_se : float
-        Handling within staffed time ÷ staffed time.
+        Handling within staffed time ÷ staffed time; of agents with several conversations the time with any in hand.
     load : float
-        Handle time that all offered tickets bring ÷ staffed time; above 1 the plan cannot keep up.
+        Handle time that all offered tickets bring ÷ what the staff can handle with hands full; above 1 the plan cannot
+        keep up.
     staffed_s, handled_s, overtime_s : float
         Agent seconds staffed; spent on tickets within the play, overtime included; spent by leavers after their shift.
     queue_mean : float
@@ -119,13 +122,18 @@ class Outcome:
         ``mean_wait_s``, ``p_wait``, ``p_abandon``, ``service_level``, ``frt_mean_s``, ``frt_p50_s``, ``frt_p90_s``,
         ``frt_p95_s`` (to 2 % of the wait), ``unanswered`` (mean number); of the interval's time ``queue_mean`` (time
         average waiting), ``queue_end`` (waiting just before its end) with quantiles over replications
-        ``queue_end_p05``, ``queue_end_p50``, ``queue_end_p95``, ``busy_mean`` (tickets in hand, leavers included),
+        ``queue_end_p05``, ``queue_end_p50``, ``queue_end_p95``, ``busy_mean`` (tickets in hand, those of leavers included),
         ``utilization`` (NaN with 0 agents), ``overtime_s``. ``_se`` follows each mean and share. NaN where no ticket
         came in any replication. The opening backlog is in the interval's time, not among its tickets.
     by_class : DataFrame
         One row per class, 0 the most urgent, the backlog included: ``class``, ``offered``, ``answered``,
         ``abandoned``, ``unanswered``, ``mean_wait_s``, ``p_wait``, ``p_abandon``, ``service_level``, ``frt_mean_s``,
         the last five with ``_se``.
+    by_group : DataFrame
+        One row per group of agents, one in all where none was named: ``group``, ``staffed_s``; agent seconds with a
+        conversation in hand or more ``handled_s``, of these after the end of a shift ``overtime_s``; ``utilization``;
+        ``in_hand_mean`` (conversations in hand, time average), ``taken`` (tickets, each as often as somebody took it).
+        ``_se`` follows ``utilization`` and ``in_hand_mean``.
     summary : Summary
         All in one record.
     service_level_by_replication : array (replications,)
@@ -134,6 +142,7 @@ class Outcome:
 
     by_interval: pd.DataFrame
     by_class: pd.DataFrame
+    by_group: pd.DataFrame
     summary: Summary
     service_level_by_replication: FloatArray
     case: Case
@@ -197,8 +206,9 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     for chunk in chunks[1:]:
         waits_by_interval += chunk.sums.waits_by_interval
         waits += chunk.sums.waits
-    met, work, staffed, brought = (
-        np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("met", "work_s", "staffed_s", "brought")
+    met, work, staffed, brought, groups = (
+        np.concatenate([getattr(chunk, name) for chunk in chunks])
+        for name in ("met", "work_s", "staffed_s", "brought", "by_group")
     )
     split = len(TICKET_STATS)
     tickets = dict(zip(TICKET_STATS, np.moveaxis(intervals[:, :split], 1, 0), strict=True))
@@ -212,7 +222,8 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     return Outcome(
         by_interval=_by_interval(case, tickets, times, waits_by_interval, staffed),
         by_class=_by_class(case, classes),
-        summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought),
+        by_group=_by_group(case, groups),
+        summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought, _could(case, groups)),
         service_level_by_replication=level,
         case=case,
     )
@@ -236,7 +247,7 @@ def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray, staffe
     columns |= dict(zip(("queue_end_p05", "queue_end_p50", "queue_end_p95"), bands, strict=True))
     _put(columns, "busy_mean", *_mean(times["busy_s"] / width))
     # Without staff all handling is overtime; the rest of the difference is rounding, and would give inf, not NaN.
-    useful = np.where(staffed > 0, times["busy_s"] - times["overtime_s"], 0.0)
+    useful = np.where(staffed > 0, times["agents_busy_s"] - times["overtime_s"], 0.0)
     _put(columns, "utilization", *_ratio(useful, staffed))
     columns["overtime_s"] = times["overtime_s"].mean(axis=0)
     return pd.DataFrame(columns)
@@ -251,9 +262,28 @@ def _by_class(case: Case, classes: FloatArray) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _by_group(case: Case, groups: FloatArray) -> pd.DataFrame:
+    sums = dict(zip(GROUP_STATS, np.moveaxis(groups, 1, 0), strict=True))
+    frame = pd.DataFrame({"group": [each.name for each in case.groups] or ["all"]})
+    for name in ("staffed_s", "handled_s", "overtime_s"):
+        frame[name] = sums[name].mean(axis=0)
+    columns: Columns = {}
+    useful = np.where(sums["staffed_s"] > 0, sums["handled_s"] - sums["overtime_s"], 0.0)
+    _put(columns, "utilization", *_ratio(useful, sums["staffed_s"]))
+    span = case.staffing.edges_s[-1] - case.staffing.edges_s[0]
+    _put(columns, "in_hand_mean", *_mean(sums["in_hand_s"] / span))
+    return frame.assign(**columns, taken=sums["taken"].mean(axis=0))
+
+
+def _could(case: Case, groups: FloatArray) -> float:
+    """Seconds of handling, as it would last alone, that the staff can do in one replication."""
+    staffed = groups[:, GROUP_STATS.index("staffed_s")].mean(axis=0)
+    return float(staffed @ (paces(case.groups) if case.groups else np.ones(1)))
+
+
 def _summary(
     case: Case, totals: Sums, times: Sums, waits: tuple[IntArray, IntArray], met: FloatArray, work: FloatArray,
-    staffed_s: FloatArray, brought: FloatArray,
+    staffed_s: FloatArray, brought: FloatArray, could_s: float,
 ) -> Summary:  # fmt: skip
     count = len(met)
     staffed = float(staffed_s.sum() / count)
@@ -263,7 +293,7 @@ def _summary(
     level, margin = one["service_level"], math.nan
     if count > 1:
         margin = float(stdtrit(count - 1, 0.975)) * one["service_level_se"]
-    busy, overtime = times["busy_s"].sum(axis=1), times["overtime_s"].sum(axis=1)
+    busy, overtime = times["agents_busy_s"].sum(axis=1), times["overtime_s"].sum(axis=1)
     useful, useful_se = _ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True))
     p50, p90, p95, p99 = wait_quantiles(waits[0], _QUANTILES) + case.first_reply_s
     low, high = quantile_interval(*waits, 0.95)
@@ -289,7 +319,7 @@ def _summary(
         service_level_high=min(1.0, level + margin) if margin == margin else math.nan,
         utilization=float(useful[0]),
         utilization_se=float(useful_se[0]),
-        load=float(work.mean()) / staffed if staffed else math.nan,
+        load=float(work.mean()) / could_s if could_s else math.nan,
         staffed_s=staffed,
         handled_s=float(busy.mean()),
         overtime_s=float(overtime.mean()),

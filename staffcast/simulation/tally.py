@@ -12,7 +12,7 @@ __all__ = ["COARSE", "FINE", "FINE_PER_COARSE", "LOG_FINE", "LOWEST_S", "TICKET_
 TICKET_STATS = (
     "offered", "wait_s", "waited", "answered", "abandoned", "unanswered", "hits", "decided", "frt_s", "expired"
 )  # fmt: skip
-TIME_STATS = ("queue_s", "queue_end", "busy_s", "overtime_s")
+TIME_STATS = ("queue_s", "queue_end", "busy_s", "overtime_s", "agents_busy_s")
 
 # Waits are counted in bins of constant ratio: a quantile read from them is off by at most one bin, 0.1 % of the wait
 # for all tickets and 2 % within an interval. Bin 0 is "did not wait"; the grid ends after 3 years.
