@@ -40,11 +40,11 @@ def _lot(agent: int, rule: int, own: Any, width: int, who: Any, times: Any) -> f
     """By what it is decided who of the busy goes, the smallest first."""
     at = agent * (FIELDS + width)
     if rule == FINISH_COUNT:
-        return times[agent * (1 + width) + 1]  # type: ignore[no-any-return]
+        return float(times[agent * (1 + width) + 1])
     ticket = who[at + FIELDS]
     for place in range(1, who[at + HELD]):
         ticket = min(ticket, who[at + FIELDS + place])
-    return uniform(own, ticket)  # type: ignore[no-any-return]
+    return uniform(own, ticket)
 
 
 @compiled

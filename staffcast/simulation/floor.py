@@ -15,8 +15,8 @@ ticket by ticket. Besides:
    groups the one listed first. Where agents come to waiting tickets, when a queue opens or staff begins, those with the
    fewest in hand take first, by the same rule, but for ``priority`` in the order in which the groups are listed.
 3. An agent has room for as many conversations as the group's ``concurrency`` says, of whichever classes. With j in
-   hand, each of them advances at aht_1 ÷ aht_j of the pace that it would have alone, and what is left of it is stretched
-   or shortened at each change. A conversation stays with the agent who began it.
+   hand, each of them advances at aht_1 ÷ aht_j of the pace that it would have alone, and what is left of it is
+   stretched or shortened at each change. A conversation stays with the agent who began it.
 4. Staff drop: idle agents leave first, the longest idle before the others. Of the busy, leavers are drawn by the rule
    of the group; a leaver takes no more conversations and goes with the last one. With ``preempt`` and ``handover`` all
    that a leaver has in hand goes back to the lines, each with what is left of it. ``finish_count`` is a rule for one
@@ -32,7 +32,7 @@ import math
 from typing import Any
 
 from staffcast.simulation import heap, tournament
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import compiled, uncounted
 from staffcast.simulation.crew import call_in, free_agent, mark, send_home, under_way
 from staffcast.simulation.hands import (
     AREAS,
@@ -164,7 +164,13 @@ def play(
     bool
         Whether the room was large enough; else nothing counts.
     """
-    room, steps, groups, classes = len(arrival), len(edges) - 1, len(places), len(heads)
+    arrival, service, rest, leave = uncounted(arrival), uncounted(service), uncounted(rest), uncounted(leave)
+    kind, opened, begin, end = uncounted(kind), uncounted(opened), uncounted(begin), uncounted(end)
+    after, heads, tails, marks = uncounted(after), uncounted(heads), uncounted(tails), uncounted(marks)
+    serves, askable, places, slow = uncounted(serves), uncounted(askable), uncounted(places), uncounted(slow)
+    who, times, ends, keys, area = uncounted(who), uncounted(times), uncounted(ends), uncounted(keys), uncounted(area)
+    spells = uncounted(spells)
+    room, steps, groups = len(arrival), len(edges) - 1, len(places)
     width, crew = len(slow) // groups, first_of[groups]
     marks[ALL] = known
     eager = returns[0] > 0 or returns[2] > 0 or returns[5] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -118,7 +119,7 @@ def handle_times(concurrency: int, aht_by_concurrency_s: Sequence[float] | None)
             "aht_by_concurrency_s", f"{len(found)} times", f"one for each of 1 … {concurrency} conversations",
             f"or set concurrency={len(found)}",
         )  # fmt: skip
-    rising = all(one <= other for one, other in zip(found, found[1:], strict=False))
+    rising = all(one <= other for one, other in pairwise(found))
     if not all(math.isfinite(each) and each > 0 for each in found) or not rising:
         raise bad_value("aht_by_concurrency_s", found, legal, "a conversation is no shorter beside others than alone")
     return found
@@ -181,7 +182,7 @@ def require_groups(
 def staff_of_all(groups: Sequence[Group]) -> Staffing:
     """All groups together, as planned."""
     first = groups[0].staffing
-    agents = np.sum([each.staffing.agents for each in groups], axis=0, dtype=np.int64)
+    agents = np.stack([each.staffing.agents for each in groups]).sum(axis=0)
     return Staffing(edges_s=first.edges_s, agents=agents, absent=0.0, shift=first.shift)
 
 

@@ -122,7 +122,7 @@ class Outcome:
         ``mean_wait_s``, ``p_wait``, ``p_abandon``, ``service_level``, ``frt_mean_s``, ``frt_p50_s``, ``frt_p90_s``,
         ``frt_p95_s`` (to 2 % of the wait), ``unanswered`` (mean number); of the interval's time ``queue_mean`` (time
         average waiting), ``queue_end`` (waiting just before its end) with quantiles over replications
-        ``queue_end_p05``, ``queue_end_p50``, ``queue_end_p95``, ``busy_mean`` (tickets in hand, those of leavers included),
+        ``queue_end_p05``, ``queue_end_p50``, ``queue_end_p95``, ``busy_mean`` (tickets in hand, leavers' included),
         ``utilization`` (NaN with 0 agents), ``overtime_s``. ``_se`` follows each mean and share. NaN where no ticket
         came in any replication. The opening backlog is in the interval's time, not among its tickets.
     by_class : DataFrame

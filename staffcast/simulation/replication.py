@@ -115,9 +115,9 @@ def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) 
         left = np.where(abandoned, np.where(leave == -math.inf, end, leave), left)
     return Played(
         arrival_s=arrival, service_s=service[:count], kind=kind[:count], origin=origin[:count], backlog=sample.backlog,
-        bot_closed=sample.bot_closed, agents=agents.sum(axis=0) if followed else agents, begin_s=begin, end_s=end, left_queue_s=left, answered=answered,
-        abandoned=abandoned, overtime_from_s=spells[0, : filled[0]], overtime_to_s=spells[1, : filled[1]],
-        break_from_s=spells[2, : filled[2]], break_to_s=spells[3, : filled[3]],
+        bot_closed=sample.bot_closed, agents=agents.sum(axis=0) if followed else agents, begin_s=begin, end_s=end,
+        left_queue_s=left, answered=answered, abandoned=abandoned, overtime_from_s=spells[0, : filled[0]],
+        overtime_to_s=spells[1, : filled[1]], break_from_s=spells[2, : filled[2]], break_to_s=spells[3, : filled[3]],
         by_group=by_group,
     )  # fmt: skip
 
