@@ -87,7 +87,7 @@ def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) 
         origin = np.zeros(room, np.int64)
         spells, marks = np.full((4, fewer), np.nan), np.zeros(8, np.int64)
         given: list[Any] = [
-            arrival, service, rest, leave, kind, bits, edges, agents.ravel(), case.opened, rule,
+            arrival, service, rest, leave, kind, bits, edges.copy(), agents.flatten(), case.opened.copy(), rule,
             case.handover_s, case.ageing_s, drops, _returns(case), _service_law(case), _patience_law(case),
             _samples(case)[0],
         ]  # fmt: skip
