@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.channels import chat_times, chats_at_once, model_of, require_models
+from staffcast.channels import chat_times, model_of, require_models
 from staffcast.contracts import REQUIREMENT, InputError, Target
 from staffcast.erlang import spare_seconds
 from staffcast.forecast import Demand
-from staffcast.scenario import QueueRules, Scenario
+from staffcast.scenario import Scenario
 from staffcast.simulation import Arrivals, Patience, Service, Staffing, simulate
 from staffcast.staffing import usual_handle_time, worked_tickets
 from staffcast.utilization import QueueFacts
@@ -110,14 +110,17 @@ def play(
         rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
         table = demand.of(queue)
         arrivals = _arrivals(edges, rates[:, k, :], table, minutes)
+        chats = chat_times(rules, usual_handle_time(table))
         outcome = simulate(
             arrivals,
             Staffing.steps(edges, agents[queue]),
-            _service(table, known, rules),
+            _service(table, known, chats),
             patience=None if rules.patience_s is None else Patience.exponential(rules.patience_s),
             priorities=known.priority_shares or None,
             backlog=np.array(known.backlog_age_s),
             first_reply_s=rules.first_reply_s,
+            concurrency=1 if chats is None else len(chats),
+            aht_by_concurrency_s=chats,
             replications=scenario.replications,
             # Queues are busy and slow independently of each other: each has random numbers of its own.
             seed=int(np.random.SeedSequence([scenario.seed, *queue.encode()]).generate_state(1, np.uint64)[0]),
@@ -192,12 +195,6 @@ def not_played(demand: Demand, scenario: Scenario) -> list[str]:
             out.append(
                 f"{queue}: redials are not played ({100 * rules.redial:g} % of those who give up); who gives up is "
                 "gone there, so it has fewer tickets than would come"
-            )
-        many = chats_at_once(rules)
-        if many > 1:
-            out.append(
-                f"{queue}: conversations side by side are played as {many} lines per agent, each at the pace of an "
-                f"agent with {many} in hand: slower than they would be; its utilization is that of the lines"
             )
         if rules.in_gaps_of is not None:
             out.append(
@@ -322,11 +319,11 @@ def _agents(
 def _lines(
     agents: Mapping[str, npt.NDArray[np.int64]], demand: Demand, scenario: Scenario
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """What answers tickets one at a time: agents, as many lines as an agent holds chats, whole agents in the gaps."""
+    """Who answers: the queue's agents, and whole agents in the gaps of another queue."""
     lines = {}
     for queue, own in agents.items():
         rules = scenario.for_queue(queue)
-        lines[queue] = own * chats_at_once(rules)
+        lines[queue] = own
         if rules.in_gaps_of is None:
             continue
         host, table = scenario.for_queue(rules.in_gaps_of), demand.of(rules.in_gaps_of)
@@ -338,11 +335,11 @@ def _lines(
     return lines
 
 
-def _service(table: pd.DataFrame, known: QueueFacts, rules: QueueRules) -> Service:
+def _service(table: pd.DataFrame, known: QueueFacts, chats: tuple[float, ...] | None) -> Service:
+    """How long a ticket takes; a chat, how long it would take alone."""
     mean = table["aht_s"].to_numpy(dtype=float)
-    times = chat_times(rules, usual_handle_time(table))
-    if times is not None:
-        mean = np.full_like(mean, times[-1])
+    if chats is not None:
+        mean = np.full_like(mean, chats[0])
     return Service.exponential(mean) if known.handle_cv == 1.0 else Service.lognormal(mean, known.handle_cv)
 
 
