@@ -1,8 +1,8 @@
 """Who is next: a tree over times that knows the earliest, and in which the time of one may change.
 
 The times lie behind one another as in a knock-out tournament: those of the players in the second half of an array, and
-in each place before it the earlier of the two places behind. So a change costs the height of the tree, and stops where
-it changes no winner.
+in each place before it the earlier of the two places behind. A change costs the height of the tree: to stop where the
+winner stays would save steps, but whether it does cannot be foreseen, and that costs more.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ def put(keys: Any, player: int, time: float) -> None:
         if other < time:
             time = other
         at >>= 1
-        if keys[at] == time:
-            break
         keys[at] = time
 
 
