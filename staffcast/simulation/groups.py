@@ -46,9 +46,17 @@ class Group:
 
     Examples
     --------
-    >>> day = Staffing.steps([0, 3600, 7200], [2, 3])
-    >>> Group(name="second line", staffing=day, serves=(1, 0)).serves
-    (1, 0)
+    One agent who holds two conversations of ten minutes, each a quarter hour long beside the other:
+
+    >>> from staffcast.simulation import Arrivals, simulate
+    >>> chat = Group(name="chat", staffing=Staffing.steps([0, 3600], [1]), concurrency=2,
+    ...              aht_by_concurrency_s=(600, 900))
+    >>> outcome = simulate(Arrivals.trace([0, 200], [600, 600]), [chat], None, replications=1)
+    >>> outcome.tickets(0)["end_s"].tolist()
+    [800.0, 1000.0]
+    >>> outcome.by_group[["group", "staffed_s", "handled_s", "in_hand_mean"]]
+      group  staffed_s  handled_s  in_hand_mean
+    0  chat     3600.0     1000.0      0.444444
     """
 
     name: str

@@ -127,6 +127,30 @@ def test_impatient_chats_as_their_chain():
     scores.check()
 
 
+@pytest.mark.parametrize(
+    "service", [Service.deterministic(MEAN_S), Service.lognormal(MEAN_S, 1.5), Service.gamma(MEAN_S, 0.5)]
+)
+def test_an_agent_who_shares_out_all_of_it_is_processor_sharing(service):
+    """M/G/1-PS: with aht_j = j · aht_1 and room for all, time and number in hand depend on the mean work only."""
+    load, span, places = 0.6, 600_000.0, 80
+    edges = np.cumsum([0.0, 60_000.0, span, 60_000.0])
+    outcome = simulate(
+        Arrivals.piecewise(edges, [load / MEAN_S * 3600] * 3), Staffing.steps(edges, [1] * 3), service,
+        concurrency=places, aht_by_concurrency_s=MEAN_S * np.arange(1, places + 1), replications=60, seed=35,
+    )  # fmt: skip
+    row, scores = outcome.by_interval.iloc[1], Scores()
+    scores.add("utilization", row["utilization"], row["utilization_se"], load)
+    scores.add("in hand", row["busy_mean"], row["busy_mean_se"], load / (1 - load))
+    stays = np.empty(60)
+    for run in range(60):
+        tickets = outcome.tickets(run)
+        inside = tickets[tickets["arrival_s"].between(edges[1], edges[2])]
+        stays[run] = (inside["end_s"] - inside["arrival_s"]).mean()
+    scores.add("stay", stays.mean(), stays.std(ddof=1) / np.sqrt(60), MEAN_S / (1 - load))
+    scores.check()
+    assert row["p_wait"] == 0
+
+
 @pytest.mark.parametrize(("rule", "patience"), [("finish", 400.0), ("finish", None), ("preempt", None)])
 def test_chat_steps_follow_the_forward_equations(rule, patience):
     """A chat crew that grows, shrinks, closes and flutters follows its Kolmogorov equations, leavers included."""
