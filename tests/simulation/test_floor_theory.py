@@ -83,8 +83,10 @@ def test_chats_as_the_least_loaded_crew(agents, slow, load):
     drain = float(head.drain[0])
     assert steady[held == agents * k].sum() / steady[~full].sum() == pytest.approx(float(head.gate[0]), rel=1e-6)
     assert steady[~full] @ held[~full] / steady[~full].sum() == pytest.approx(float(head.mean_chats[0]), rel=1e-6)
+    held_any = np.array([agents - state[0][0] for state in states])
+    assert steady[~full] @ held_any[~full] / steady[~full].sum() == pytest.approx(float(head.mean_busy[0]), rel=1e-6)
     p_wait = float(steady[full].sum())
-    busy = float(steady @ [agents - state[0][0] for state in states])
+    busy = float(steady @ held_any)
     chats = float(steady @ np.minimum(held, agents * k))
     edges = np.cumsum([0.0, 30_000.0, 400_000.0, 30_000.0])
     outcome = simulate(
