@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from staffcast.channels import chats_at_once, model_of, require_models
+from staffcast.channels import model_of, require_models
 from staffcast.contracts import InputError, Target
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
@@ -187,12 +187,6 @@ def not_played(demand: Demand, scenario: Scenario) -> list[str]:
     out = []
     for queue in demand.queues:
         rules = scenario.for_queue(queue)
-        many = chats_at_once(rules)
-        if many > 1:
-            out.append(
-                f"{queue}: conversations side by side are played as {many} lines per agent, each at the pace of an "
-                f"agent with {many} in hand: slower than they would be; its utilization is that of the lines"
-            )
         if rules.in_gaps_of is not None:
             out.append(
                 f"{queue}: the gaps of {rules.in_gaps_of} are played as the whole agents that fit into them, not as "
@@ -261,8 +255,8 @@ def _judge(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
         doubt = low < target.level <= high
         return value, "undecided" if doubt else ("met" if value >= target.level else "missed")
     if target.kind == "mean":
-        value, margin = summary["frt_mean_s"], 1.96 * summary["frt_mean_s_se"]
-        doubt = abs(value - target.seconds) < margin
+        value, low, high = (summary[f"frt_mean_s{end}"] for end in ("", "_low", "_high"))
+        doubt = low <= target.seconds < high
         return value, "undecided" if doubt else ("met" if value <= target.seconds else "missed")
     name = f"frt_p{_percentile(target)}_s"
     return summary[name], "met" if summary[name] <= target.seconds else "missed"

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.channels import chat_times, chats_at_once
+from staffcast.channels import chat_times
 from staffcast.contracts import REQUIREMENT, InputError
 from staffcast.erlang import spare_seconds
 from staffcast.forecast import Demand
-from staffcast.scenario import QueueRules, Scenario
+from staffcast.scenario import Scenario
 from staffcast.simulation import Arrivals, Patience, Redial, Service, Staffing
 from staffcast.staffing import usual_handle_time, worked_tickets
 from staffcast.utilization import QueueFacts
@@ -67,10 +67,13 @@ def settings_of(
         rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
         table = demand.of(queue)
         impatient = rules.patience_s is not None
+        chats = chat_times(rules, usual_handle_time(table))
         found[queue] = Setting(
             arrivals=_arrivals(edges, rates[:, k, :], table, demand.minutes),
-            service=_service(table, known, rules),
+            service=_service(table, known, chats),
             options={
+                "concurrency": 1 if chats is None else len(chats),
+                "aht_by_concurrency_s": chats,
                 "patience": Patience.exponential(rules.patience_s) if rules.patience_s is not None else None,
                 "redial": Redial(share=rules.redial, delay_s=_REDIAL_AFTER_S) if impatient and rules.redial else None,
                 "priorities": known.priority_shares or None,
@@ -81,13 +84,13 @@ def settings_of(
                 "seed": int(np.random.SeedSequence([scenario.seed, *queue.encode()]).generate_state(1, np.uint64)[0]),
                 "target": rules.frt,
             },
-            live=chats_at_once(rules) == 1 and rules.in_gaps_of is None and rules.frt.seconds < 60 * demand.minutes,
+            live=chats is None and rules.in_gaps_of is None and rules.frt.seconds < 60 * demand.minutes,
         )  # fmt: skip
     return found
 
 
 def staffing_of(requirement: pd.DataFrame, demand: Demand, scenario: Scenario) -> dict[str, Staffing]:
-    """The plan of each queue: agents, or as many lines as they hold conversations.
+    """The plan of each queue.
 
     Raises
     ------
@@ -167,11 +170,11 @@ def _agents(
 def _lines(
     agents: Mapping[str, npt.NDArray[np.int64]], demand: Demand, scenario: Scenario
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """What answers tickets one at a time: agents, as many lines as an agent holds chats, whole agents in the gaps."""
+    """Who answers: the queue's agents, and whole agents in the gaps of another queue."""
     lines = {}
     for queue, own in agents.items():
         rules = scenario.for_queue(queue)
-        lines[queue] = own * chats_at_once(rules)
+        lines[queue] = own
         if rules.in_gaps_of is None:
             continue
         host, table = scenario.for_queue(rules.in_gaps_of), demand.of(rules.in_gaps_of)
@@ -183,9 +186,9 @@ def _lines(
     return lines
 
 
-def _service(table: pd.DataFrame, known: QueueFacts, rules: QueueRules) -> Service:
+def _service(table: pd.DataFrame, known: QueueFacts, chats: tuple[float, ...] | None) -> Service:
+    """How long a ticket takes; a chat, how long it would take alone."""
     mean = table["aht_s"].to_numpy(dtype=float)
-    times = chat_times(rules, usual_handle_time(table))
-    if times is not None:
-        mean = np.full_like(mean, times[-1])
+    if chats is not None:
+        mean = np.full_like(mean, chats[0])
     return Service.exponential(mean) if known.handle_cv == 1.0 else Service.lognormal(mean, known.handle_cv)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import resource
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from parts import simulation_cover
 from parts.common import Options, cpu_s, figure, prose, table, time_in_turn
 from staffcast.simulation import (
     Arrivals,
@@ -65,7 +65,7 @@ def week(replications: int, *, processes: int = 1, seed: int = 1, everything: bo
 def measure(options: Options) -> str:
     """The page's sections."""
     week(1), week(1, everything=True)  # compiled before anything is timed
-    return "\n\n".join([_speed(options), _cores(options), _memory(options), _intervals(options), _compared(options),
+    return "\n\n".join([_speed(options), _cores(options), _memory(options), f"### Intervals\n\n{simulation_cover.measure(options)}", _compared(options),
                         _start(options)])  # fmt: skip
 
 
@@ -102,8 +102,10 @@ def _speed(options: Options) -> str:
         "### Speed",
         prose(
             f"""A week of {TICKETS:,} tickets on {STEPS} quarter hours, about {AGENTS.mean():.0f} agents whose number
-            changes, two priorities, customers who give up after {PATIENCE_S:g} s on average: drawing, playing and adding
-            up, CPU time of one core per ticket. *Every feature*: lognormal handling, redials, reopening, repeats, a bot
+            changes, two priorities, customers who give up after {PATIENCE_S:g} s on average: drawing, playing and
+            adding
+            up, CPU time of one core per ticket. *Every feature*: lognormal handling, redials, reopening, repeats,
+            a bot
             in front, ageing, handing over, absence, a window, an opening backlog. The peers play the same week (SimPy
             the very same tickets; Ciw draws its own, for a third of the time), events only, without adding up by
             interval. 100 such weeks with all figures by interval take {hundred:.2f} s (goal: 2 s)."""
@@ -121,7 +123,8 @@ def _peer(name: str, options: Options) -> dict[str, Any]:
     part = 0.05 if options.quick else 0.34
     steps = int(STEPS * part)
     outcome = simulate(
-        Arrivals.piecewise(EDGES[: steps + 1], np.full(steps, RATE * 3600)), Staffing.steps(EDGES[: steps + 1], AGENTS[:steps]),
+        Arrivals.piecewise(EDGES[: steps + 1], np.full(steps, RATE * 3600)),
+        Staffing.steps(EDGES[: steps + 1], AGENTS[:steps]),
         Service.exponential(AHT_S), replications=1, **WEEK,
     )  # fmt: skip
     tickets = outcome.tickets(0)
@@ -175,7 +178,8 @@ def _cores(options: Options) -> str:
         ratios.append(took[0] / took[1])
     return "\n\n".join([
         "### Two cores",
-        prose(f"""{runs} weeks in two processes take the time of one process ÷ {median(ratios):.2f} by the wall clock (goal:
+        prose(f"""{runs} weeks in two processes take the time of one process ÷ {median(ratios):.2f} by the wall
+        clock (goal:
         1.8; {os.cpu_count()} cores, shared with other work), the start of the processes included."""),
     ])  # fmt: skip
 
@@ -186,47 +190,8 @@ def _memory(options: Options) -> str:
         "import json, resource\nfrom parts.simulating import week\n"
         f"week({runs})\nprint(json.dumps({{'mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}}))"
     )
-    return f"### Memory\n\n{runs:,} replications of the week: {found['mb']:.0f} MB at most, interpreter included (goal: 500)."
-
-
-def _intervals(options: Options) -> str:
-    experiments, runs = (100, 40) if options.quick else (1000, 60)
-    edges = np.arange(0, 11) * 1800.0
-    rates = np.array([20, 40, 60, 80, 90, 90, 80, 60, 40, 20.0])
-    staff = Staffing.steps(edges, [3, 5, 7, 9, 10, 10, 9, 7, 5, 3])
-
-    def day(count: int, seed: int) -> Outcome:
-        return simulate(
-            Arrivals.piecewise(edges, rates), staff, Service.lognormal(300, 1.0), patience=Patience.exponential(300),
-            replications=count, seed=seed, target="80% in 60s",
-        )  # fmt: skip
-
-    long = day(2_000 if options.quick else 100_000, 1).summary
-    hits = np.zeros(3)
-    naive = 0
-    for seed in range(2, 2 + experiments):
-        s = day(runs, seed).summary
-        wide = 2.0010 * s.frt_mean_s_se
-        hits += [
-            abs(s.frt_mean_s - long.frt_mean_s) <= wide, s.service_level_low <= long.service_level <= s.service_level_high,
-            s.frt_p95_s_low <= long.frt_p95_s <= s.frt_p95_s_high,
-        ]  # fmt: skip
-        binomial = 1.96 * math.sqrt(s.service_level * (1 - s.service_level) / (s.offered * runs))
-        naive += abs(s.service_level - long.service_level) <= binomial
-    shares = 100 * hits / experiments
-    rows = [
-        [name, f"{share:.1f} %", "93 – 97 %"]
-        for name, share in zip(
-            ("mean first response time", "share in time", "95th percentile, pooled"), shares, strict=True
-        )
-    ]
-    rows.append(["share in time, were the ticket the unit (binomial)", f"{100 * naive / experiments:.1f} %", ""])
-    return "\n\n".join([
-        "### Intervals",
-        prose(f"""{experiments:,} experiments of {runs} days with patience and lognormal handling: how often the 95 % interval
-        holds the value of a very long run."""),
-        table(["figure", "covered", "goal"], rows),
-    ])  # fmt: skip
+    most = f"{found['mb']:.0f} MB at most, interpreter included (goal: 500)"
+    return f"### Memory\n\n{runs:,} replications of the week: {most}."
 
 
 def _compared(options: Options) -> str:
@@ -239,8 +204,12 @@ def _compared(options: Options) -> str:
         Service.exponential(AHT_S), replications=runs, seed=3, **WEEK,
     )  # fmt: skip
     rows = [
-        [row["measure"], f"{row['difference']:+.5f}", f"{row['low']:+.5f} to {row['high']:+.5f}", f"{row['fewer']:,.0f} ×"]
-        for row in found.differences.to_dict("records") if row["measure"] in ("service_level", "frt_mean_s", "p_abandon")
+        [
+            row["measure"], f"{row['difference']:+.5f}", f"{row['low']:+.5f} to {row['high']:+.5f}",
+            f"{row['fewer']:,.0f} ×",
+        ]
+        for row in found.differences.to_dict("records")
+        if row["measure"] in ("service_level", "frt_mean_s", "p_abandon")
     ]  # fmt: skip
     rng = np.random.default_rng(1)
     count = 40 if options.quick else 200
@@ -259,11 +228,14 @@ def _compared(options: Options) -> str:
     check = self_check(outcome)
     return "\n\n".join([
         "### Comparing, and less chance",
-        prose(f"""The week with one agent more for three hours, {runs} replications of either plan on the same tickets. *Fewer*:
+        prose(f"""The week with one agent more for three hours, {runs} replications of either plan on the same
+        tickets. *Fewer*:
         how many times more replications unpaired runs need for an interval as narrow (goal: 50)."""),
         table(["figure", "difference", "95 % interval", "fewer"], rows),
-        prose(f"""A desk open by day whose weeks are busier or quieter by 10 %: with the known luck of each week taken out
-        (`controlled`) the share in time needs {gain["service_level"]:.1f} times fewer replications, the mean first response
+        prose(f"""A desk open by day whose weeks are busier or quieter by 10 %: with the known luck of each week
+        taken out
+        (`controlled`) the share in time needs {gain["service_level"]:.1f} times fewer replications, the mean first
+        response
         time {gain["frt_mean_s"]:.1f} times. The check of that plan says: {check.describe()}."""),
     ])  # fmt: skip
 
@@ -292,4 +264,5 @@ def _start(options: Options) -> str:
                 (time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
             )
     wall, cpu = (median(values) for values in zip(*took, strict=True))
-    return f"### Start\n\n`staffcast simulate` of a day with 100 replications: {wall:.2f} s by the clock, {cpu:.2f} s of CPU time, all in (goal: 1.5 s)."
+    all_in = f"{wall:.2f} s by the clock, {cpu:.2f} s of CPU time, all in (goal: 1.5 s)"
+    return f"### Start\n\n`staffcast simulate` of a day with 100 replications: {all_in}."

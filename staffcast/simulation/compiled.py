@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ["COMPILED", "compiled"]
+__all__ = ["COMPILED", "compiled", "uncounted"]
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -26,3 +27,30 @@ def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     import numba
 
     return cast(Callable[Arguments, Result], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def _same(array: Any) -> Any:
+    return array
+
+
+def _uncounted(typing: Any, array: Any) -> Any:
+    """What numba is to make of :data:`uncounted`: the same array, with nobody to count its holders."""
+    cgutils: Any = importlib.import_module("numba.core.cgutils")
+    arrays: Any = importlib.import_module("numba.np.arrayobj")
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bare = arrays.make_array(signature.args[0])(context, builder, arguments[0])
+        bare.meminfo = cgutils.get_null_value(bare.meminfo.type)
+        return bare._getvalue()
+
+    return array(array), build
+
+
+uncounted: Callable[[Any], Any] = _same
+"""An array as it is, within a function that its caller lends it to.
+
+Numba counts who holds an array, at each call that one is handed to, by atomic operations that take longer than what a
+step of an event loop does; of these it does not.
+"""
+if COMPILED:
+    uncounted = importlib.import_module("numba.extending").intrinsic(_uncounted)

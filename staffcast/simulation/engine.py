@@ -13,6 +13,8 @@ import numpy.typing as npt
 from staffcast.contracts import InputError, Target, bad_value
 from staffcast.simulation.checks import FloatArray
 from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
+from staffcast.simulation.floor import ROUTINGS
+from staffcast.simulation.groups import Group, handle_times, require_groups, staff_of_all
 from staffcast.simulation.inputs import Arrivals, Staffing, require_same_grid
 from staffcast.simulation.kernel import DROP_RULES
 from staffcast.simulation.laws import Patience, Service
@@ -25,7 +27,7 @@ __all__ = ["simulate"]
 
 def simulate(
     arrivals: Arrivals,
-    staffing: Staffing,
+    staffing: Staffing | Sequence[Group],
     service: Service | Sequence[Service] | None,
     *,
     patience: Patience | Sequence[Patience] | None = None,
@@ -33,6 +35,9 @@ def simulate(
     backlog: int | npt.ArrayLike | None = None,
     on_staff_drop: Literal["finish", "finish_count", "preempt", "handover"] = "finish",
     handover_s: float = 0.0,
+    concurrency: int = 1,
+    aht_by_concurrency_s: Sequence[float] | None = None,
+    routing: Literal["longest_idle", "priority"] = "longest_idle",
     ageing_s: float | None = None,
     opened: npt.ArrayLike | None = None,
     redial: Redial | None = None,
@@ -56,8 +61,9 @@ def simulate(
     ----------
     arrivals : Arrivals
         Demand: rates, sample paths of rates, or a recorded log.
-    staffing : Staffing
-        The plan, on the grid of the demand.
+    staffing : Staffing or sequence of Group
+        The plan, on the grid of the demand: of agents who all serve everything, or of groups with skills, whose agents
+        are followed one by one (semantics in :mod:`staffcast.simulation.floor`).
     service : Service, sequence of Service, or None
         Handle times, of all or of each class. None only where a trace has its own and there is no backlog.
     patience : Patience or sequence of Patience, optional
@@ -73,6 +79,14 @@ def simulate(
         What happens when staff leave with tickets in hand.
     handover_s : float
         With ``handover``: seconds to read a ticket that somebody else began.
+    concurrency : int
+        Conversations that an agent holds at once, ≥ 1.
+    aht_by_concurrency_s : sequence of float, optional
+        aht_1, …, aht_k, > 0 and not falling: how long a conversation lasts while its agent holds 1, …, k. Only
+        aht_j ÷ aht_1 counts: how long one lasts alone is drawn from ``service``. None: no slower beside others.
+    routing : {"longest_idle", "priority"}
+        Which of several agents with as few conversations in hand gets a ticket: who has been so for longest, or who is
+        of the group that prefers its class most.
     ageing_s : float, optional
         A waiting ticket counts one class more urgent for every so many seconds; None: never.
     opened : array_like (classes, n) of bool, optional
@@ -131,11 +145,24 @@ def simulate(
     """
     if not isinstance(arrivals, Arrivals):
         raise bad_value("arrivals", arrivals, "Arrivals", "build them with Arrivals.piecewise or Arrivals.trace")
-    if not isinstance(staffing, Staffing):
-        raise bad_value("staffing", staffing, "a Staffing", "build it with Staffing.steps(edges_s, agents)")
+    if not isinstance(staffing, (Staffing, list, tuple)):
+        legal = "a Staffing or a list of Groups"
+        raise bad_value("staffing", staffing, legal, "build it with Staffing.steps(edges_s, agents)")
     shares = _shares(priorities)
     services = _each("service", service, Service, len(shares), "build it with Service.exponential(mean_s), for example")
     patiences = _each("patience", patience, Patience, len(shares), "build it with Patience.exponential(mean_s)")
+    if on_staff_drop not in DROP_RULES:
+        raise bad_value("on_staff_drop", on_staff_drop, f"one of {', '.join(DROP_RULES)}")
+    if routing not in ROUTINGS:
+        raise bad_value("routing", routing, f"one of {', '.join(ROUTINGS)}")
+    groups: tuple[Group, ...] = ()
+    if not isinstance(staffing, Staffing) or len(handle_times(concurrency, aht_by_concurrency_s)) > 1:
+        groups = require_groups(
+            (Group(name="all", staffing=staffing),) if isinstance(staffing, Staffing) else staffing, len(shares),
+            arrivals, services, on_staff_drop=on_staff_drop, concurrency=concurrency,
+            aht_by_concurrency_s=aht_by_concurrency_s,
+        )  # fmt: skip
+        staffing = staff_of_all(groups)
     require_same_grid(staffing, arrivals, services)
     ages = _ages(backlog)
     if not services and (arrivals.service_s is None or len(ages)):
@@ -155,8 +182,7 @@ def simulate(
         raise InputError("`redial` needs `patience`: nobody gives up without")
     if bot is not None:
         bot.shares(len(shares))
-    if on_staff_drop not in DROP_RULES:
-        raise bad_value("on_staff_drop", on_staff_drop, f"one of {', '.join(DROP_RULES)}")
+    rules = {each.on_staff_drop for each in groups} or {on_staff_drop}
     runs = _whole("replications", replications, 1, "100 gives bands, 1 a single course of events")
     case = Case(
         arrivals=arrivals,
@@ -166,7 +192,7 @@ def simulate(
         shares=shares,
         backlog_s=ages,
         on_staff_drop=on_staff_drop,
-        handover_s=handover_s if on_staff_drop == "handover" else 0.0,
+        handover_s=handover_s if "handover" in rules else 0.0,
         ageing_s=math.inf if ageing_s is None else _seconds("ageing_s", ageing_s, above=True),
         opened=_opened(opened, len(shares), len(staffing.agents)),
         redial=redial,
@@ -177,6 +203,8 @@ def simulate(
         window_s=math.inf if window_s is None else _seconds("window_s", window_s, above=True),
         seed=_whole("seed", seed, 0),
         target=None if target is None else Target.parse(target),
+        groups=groups,
+        routing=routing,
     )
     if half_width is not None:
         half_width = _seconds("half_width", half_width, above=True, legal="a number > 0: a share, or seconds")

@@ -44,7 +44,7 @@ import math
 from typing import Any
 
 from staffcast.simulation import heap
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import compiled, uncounted
 from staffcast.simulation.lines import (
     ALL,
     GIVES_UP,
@@ -154,6 +154,10 @@ def play(
     -----
     Arrays where it is compiled, lists where it is not: reading an element of an array costs Python three times as much.
     """
+    arrival, service, rest, leave = uncounted(arrival), uncounted(service), uncounted(rest), uncounted(leave)
+    kind, bits, opened, returns = uncounted(kind), uncounted(bits), uncounted(opened), uncounted(returns)
+    begin, end, after, heads = uncounted(begin), uncounted(end), uncounted(after), uncounted(heads)
+    tails, spells, marks = uncounted(tails), uncounted(spells), uncounted(marks)
     room = len(arrival)
     marks[ALL] = known
     most = 1

@@ -33,8 +33,10 @@ __all__ = [
     "begin_one",
     "calls_again_at",
     "drop",
+    "expect",
     "join",
     "leavers_done",
+    "reopens_at",
     "rise",
     "take",
 ]
@@ -89,7 +91,8 @@ def join(ticket: int, kind: int, heads: Any, tails: Any, after: Any, marks: Any)
 
 
 @compiled
-def _expect(time: float, event: int, soon_s: Any, soon: Any, marks: Any) -> None:
+def expect(time: float, event: int, soon_s: Any, soon: Any, marks: Any) -> None:
+    """Note a future event."""
     heap.push(soon_s, soon, marks[SOON], time, event)
     marks[SOON] += 1
 
@@ -100,9 +103,9 @@ def await_turn(
 ) -> None:
     """What may happen to one that waits; who came long before the start has asked again already."""
     if returns[0] > 0 and leave[ticket] < math.inf:
-        _expect(leave[ticket], 4 * ticket + GIVES_UP, soon_s, soon, marks)
+        expect(leave[ticket], 4 * ticket + GIVES_UP, soon_s, soon, marks)
     if returns[5] > 0 and came + returns[6] >= now:
-        _expect(came + returns[6], 4 * ticket + REPEATED, soon_s, soon, marks)
+        expect(came + returns[6], 4 * ticket + REPEATED, soon_s, soon, marks)
 
 
 @compiled
@@ -128,12 +131,21 @@ def begin_one(
         marks[SPELLS + 3] += 1
     done = now + rest[ticket]
     end[ticket] = done
-    if returns[2] > 0 and uniform(bits[ticket], REOPENED * _CAUSES + _WILL) < returns[2]:
-        due = done + draw(EXPONENTIAL, returns[3], 0.0, rest, 0, 0, bits[ticket], REOPENED * _CAUSES + _DELAY)
-        # Nobody who was served leaves: the place serves to know this event from one before a break.
-        leave[ticket] = due
-        _expect(due, 4 * ticket + REOPENED, soon_s, soon, marks)
+    if returns[2] > 0:
+        due = reopens_at(ticket, done, bits, returns, rest)
+        if due < math.inf:
+            # Nobody who was served leaves: the place serves to know this event from one before a break.
+            leave[ticket] = due
+            expect(due, 4 * ticket + REOPENED, soon_s, soon, marks)
     return done  # type: ignore[no-any-return]
+
+
+@compiled
+def reopens_at(ticket: int, done: float, bits: Any, returns: Any, sample: Any) -> float:
+    """When one that is done comes back; infinity for never."""
+    if uniform(bits[ticket], REOPENED * _CAUSES + _WILL) >= returns[2]:
+        return math.inf
+    return done + draw(EXPONENTIAL, returns[3], 0.0, sample, 0, 0, bits[ticket], REOPENED * _CAUSES + _DELAY)
 
 
 @compiled

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from staffcast.contracts import Target
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.compiled import COMPILED
+from staffcast.simulation.floorplay import GROUP_STATS
 from staffcast.simulation.replication import Played, play_replication
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.tally import (
@@ -89,6 +90,8 @@ class Chunk:
         Agent seconds there, after absence.
     met : array (replications,)
         1 if the target was met over all tickets, 0 if not, NaN if there was nothing to judge.
+    by_group : array (replications, group stats, groups)
+        Sums over the span, of :data:`staffcast.simulation.floorplay.GROUP_STATS`.
     brought : array (replications, 5)
         Conversations closed by the bot; tickets from outside, called again, reopened, repeated.
     """
@@ -98,6 +101,7 @@ class Chunk:
     staffed_s: FloatArray
     met: FloatArray
     brought: FloatArray
+    by_group: FloatArray
 
 
 def measure_chunk(case: Case, replications: range) -> Chunk:
@@ -106,17 +110,18 @@ def measure_chunk(case: Case, replications: range) -> Chunk:
     n = len(edges) - 1
     sums = Sums.empty(runs, n, len(case.shares))
     work, met, brought = np.zeros(runs), np.full(runs, np.nan), np.zeros((runs, 5))
-    staffed = np.zeros((runs, n))
+    staffed, by_group = np.zeros((runs, n)), np.zeros((runs, len(GROUP_STATS), max(len(case.groups), 1)))
     add = sum_in_one_pass if COMPILED else sum_by_arrays
     for run, replication in enumerate(replications):
         played = play_replication(case, replication)
         add(case, played, sums, run)
         work[run] = played.service_s.sum()
         staffed[run] = played.agents * np.diff(edges)
+        by_group[run] = _group_sums(played, sums.by_interval[run], staffed[run])
         brought[run] = played.bot_closed, *np.bincount(played.origin, minlength=4)
         if case.target is not None:
             met[run] = _met(case.target, case.first_reply_s, played, sums.by_class[run].sum(axis=1))
-    return Chunk(sums=sums, work_s=work, staffed_s=staffed, met=met, brought=brought)
+    return Chunk(sums=sums, work_s=work, staffed_s=staffed, met=met, brought=brought, by_group=by_group)
 
 
 def sum_in_one_pass(case: Case, played: Played, sums: Sums, run: int) -> None:
@@ -132,7 +137,10 @@ def sum_in_one_pass(case: Case, played: Played, sums: Sums, run: int) -> None:
         (played.overtime_from_s, played.overtime_to_s), tickets, classes, seconds, standing, ages, sums.waits,
         sums.waits_by_interval, sums.coarse[run], np.zeros((3, n + 1)), np.zeros((len(classes), n), np.int64),
     )  # fmt: skip
-    sums.by_interval[run] += np.concatenate((tickets.T, seconds[:1], standing[None], seconds[1:], ages))
+    agents_busy = _agents_busy(played, seconds[1])
+    sums.by_interval[run] += np.concatenate(
+        (tickets.T, seconds[:1], standing[None], seconds[1:], agents_busy[None], ages)
+    )
     sums.by_class[run] += classes.T
 
 
@@ -221,12 +229,14 @@ def _time_stats(played: Played, wait: FloatArray, edges: FloatArray) -> FloatArr
     # The queue just before each edge; a ticket taken at the edge itself still stood in it.
     queue_end = np.searchsorted(come, edges[1:]) - np.searchsorted(gone, edges[1:])
     breaks = _area(played.break_from_s, edges) - _area(played.break_to_s, edges)
+    busy = np.maximum(_area(begin, edges) - _area(end, edges) - breaks, 0.0)
     return np.stack(
         (
             np.maximum(_area(come, edges) - _area(gone, edges), 0.0),
             queue_end.astype(np.float64),
-            np.maximum(_area(begin, edges) - _area(end, edges) - breaks, 0.0),
+            busy,
             np.maximum(_area(played.overtime_from_s, edges) - _area(played.overtime_to_s, edges), 0.0),
+            _agents_busy(played, busy),
         )
     )
 
@@ -248,6 +258,23 @@ def _ages(played: Played, edges: FloatArray) -> FloatArray:
         steps = np.bincount(since[there], minlength=n + 1) - np.bincount(last[there], minlength=n + 1)
         out[band] = np.cumsum(steps)[:n]
     return out
+
+
+def _agents_busy(played: Played, busy: FloatArray) -> FloatArray:
+    """Seconds of agents with anything in hand, where ``busy`` are those of conversations."""
+    if played.by_group is None:
+        return busy
+    return np.asarray(played.by_group[GROUP_STATS.index("handled_s")].sum(axis=0))
+
+
+def _group_sums(played: Played, sums: FloatArray, staffed: FloatArray) -> FloatArray:
+    """(group stats, groups): of one pool of agents with one ticket each as of one group."""
+    if played.by_group is not None:
+        return np.asarray(played.by_group.sum(axis=2))
+    names, total = (*TICKET_STATS, *TIME_STATS), sums.sum(axis=1)
+    busy, overtime = (total[names.index(name)] for name in ("busy_s", "overtime_s"))
+    taken = np.count_nonzero(played.answered) + len(played.break_to_s)
+    return np.array([[staffed.sum()], [busy], [busy], [overtime], [taken]])
 
 
 def _area(times: FloatArray, edges: FloatArray) -> FloatArray:

@@ -7,110 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtrit
 
 from staffcast.contracts import bad_value
 from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.floorplay import GROUP_STATS
+from staffcast.simulation.groups import paces
+from staffcast.simulation.intervals import bounds, mean_error, quantile_interval, ratio
 from staffcast.simulation.measure import Chunk, wait_quantiles
 from staffcast.simulation.replication import play_replication
 from staffcast.simulation.sampling import Case
+from staffcast.simulation.summary import Summary
 from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
 
 __all__ = ["Outcome", "Summary", "collect", "quantile_interval"]
 
 _BROUGHT = ("redialled", "reopened", "repeated")
 _QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """A whole simulation in one record. Numbers of tickets and seconds are means per replication.
-
-    Attributes
-    ----------
-    replications : int
-        Replications played.
-    offered, answered, abandoned, unanswered : float
-        Tickets, the opening backlog included; ``offered = answered + abandoned + unanswered``.
-    mean_wait_s, mean_wait_s_se, mean_wait_s_low, mean_wait_s_high : float
-        Mean time in the queue of every ticket offered, however it ended; its error and 95 % interval, whose unit is
-        the replication.
-    p_wait, p_abandon : float
-        Shares of the tickets offered that waited at all, and that gave up.
-    frt_mean_s, frt_mean_s_se, frt_mean_s_low, frt_mean_s_high : float
-        Mean first response time, likewise; the unanswered count with their time so far, the abandoned not.
-    frt_p50_s, frt_p90_s, frt_p95_s, frt_p99_s : float
-        Quantiles of first response time pooled over all tickets, to 0.1 % of the wait; the same tickets as the mean.
-    frt_p95_s_low, frt_p95_s_high : float
-        95 % interval of the pooled 95th percentile; its unit is the replication.
-    service_level, service_level_low, service_level_high : float
-        Share of the decided tickets answered within the target's time, with its 95 % interval, whose unit is the
-        replication. NaN without a target, the interval NaN with one replication.
-    utilization, utilization_se : float
-        Handling within staffed time ÷ staffed time.
-    load : float
-        Handle time that all offered tickets bring ÷ staffed time; above 1 the plan cannot keep up.
-    staffed_s, handled_s, overtime_s : float
-        Agent seconds staffed; spent on tickets within the play, overtime included; spent by leavers after their shift.
-    queue_mean : float
-        Time average of tickets waiting.
-    backlog_start : int
-        Tickets of the opening backlog.
-    backlog_end, backlog_end_p05, backlog_end_p95 : float
-        Tickets waiting at the end, mean and quantiles over replications.
-    met_share : float
-        Share of the replications in which the target was met over all tickets; NaN without a target.
-    expired : float
-        Tickets whose wait outlasted the window; 0 without one.
-    bot_closed : float
-        Conversations closed by the bot, not among the tickets offered.
-    redialled, reopened, repeated : float
-        Tickets offered that others brought about.
-    """
-
-    replications: int
-    offered: float
-    answered: float
-    abandoned: float
-    unanswered: float
-    mean_wait_s: float
-    mean_wait_s_se: float
-    mean_wait_s_low: float
-    mean_wait_s_high: float
-    p_wait: float
-    p_abandon: float
-    frt_mean_s: float
-    frt_mean_s_se: float
-    frt_mean_s_low: float
-    frt_mean_s_high: float
-    frt_p50_s: float
-    frt_p90_s: float
-    frt_p95_s: float
-    frt_p95_s_low: float
-    frt_p95_s_high: float
-    frt_p99_s: float
-    service_level: float
-    service_level_low: float
-    service_level_high: float
-    utilization: float
-    utilization_se: float
-    load: float
-    staffed_s: float
-    handled_s: float
-    overtime_s: float
-    queue_mean: float
-    backlog_start: int
-    backlog_end: float
-    backlog_end_p05: float
-    backlog_end_p95: float
-    met_share: float
-    expired: float
-    bot_closed: float
-    redialled: float
-    reopened: float
-    repeated: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,6 +46,11 @@ class Outcome:
         One row per class, 0 the most urgent, the backlog included: ``class``, ``offered``, ``answered``,
         ``abandoned``, ``unanswered``, ``mean_wait_s``, ``p_wait``, ``p_abandon``, ``service_level``, ``frt_mean_s``,
         the last five with ``_se``.
+    by_group : DataFrame
+        One row per group of agents, one in all where none was named: ``group``, ``staffed_s``; agent seconds with a
+        conversation in hand or more ``handled_s``, of these after the end of a shift ``overtime_s``; ``utilization``;
+        ``in_hand_mean`` (conversations in hand, time average), ``taken`` (tickets, each as often as somebody took it).
+        ``_se`` follows ``utilization`` and ``in_hand_mean``.
     summary : Summary
         All in one record.
     by_replication : DataFrame
@@ -148,6 +66,7 @@ class Outcome:
 
     by_interval: pd.DataFrame
     by_class: pd.DataFrame
+    by_group: pd.DataFrame
     summary: Summary
     by_replication: pd.DataFrame
     queue_end: FloatArray
@@ -212,8 +131,9 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     for chunk in chunks[1:]:
         waits_by_interval += chunk.sums.waits_by_interval
         waits += chunk.sums.waits
-    met, work, staffed, brought = (
-        np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("met", "work_s", "staffed_s", "brought")
+    met, work, staffed, brought, groups = (
+        np.concatenate([getattr(chunk, name) for chunk in chunks])
+        for name in ("met", "work_s", "staffed_s", "brought", "by_group")
     )
     split = len(TICKET_STATS)
     tickets = dict(zip(TICKET_STATS, np.moveaxis(intervals[:, :split], 1, 0), strict=True))
@@ -223,7 +143,8 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     return Outcome(
         by_interval=_by_interval(case, tickets, times, waits_by_interval, staffed),
         by_class=_by_class(case, classes),
-        summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought),
+        by_group=_by_group(case, groups),
+        summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought, _could(case, groups)),
         by_replication=_by_replication(case, (totals, tickets["offered"]), times, coarse, work, staffed, brought),
         queue_end=times["queue_end"],
         case=case,
@@ -289,19 +210,19 @@ Columns = dict[str, FloatArray | IntArray]
 def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray, staffed: FloatArray) -> pd.DataFrame:
     width = np.diff(case.staffing.edges_s)
     columns: Columns = {"start_s": case.staffing.edges_s[:-1], "agents": case.staffing.agents}
-    _put(columns, "arrivals", *_mean(tickets["offered"]))
+    _put(columns, "arrivals", *mean_error(tickets["offered"]))
     _put_shares(columns, case, tickets)
     quantiles = wait_quantiles(waits, np.array([0.5, 0.9, 0.95])) + case.first_reply_s
     columns |= dict(zip(("frt_p50_s", "frt_p90_s", "frt_p95_s"), quantiles.T, strict=True))
     columns["unanswered"] = tickets["unanswered"].mean(axis=0)
-    _put(columns, "queue_mean", *_mean(times["queue_s"] / width))
-    _put(columns, "queue_end", *_mean(times["queue_end"]))
+    _put(columns, "queue_mean", *mean_error(times["queue_s"] / width))
+    _put(columns, "queue_end", *mean_error(times["queue_end"]))
     bands = np.quantile(times["queue_end"], [0.05, 0.5, 0.95], axis=0)
     columns |= dict(zip(("queue_end_p05", "queue_end_p50", "queue_end_p95"), bands, strict=True))
-    _put(columns, "busy_mean", *_mean(times["busy_s"] / width))
+    _put(columns, "busy_mean", *mean_error(times["busy_s"] / width))
     # Without staff all handling is overtime; the rest of the difference is rounding, and would give inf, not NaN.
-    useful = np.where(staffed > 0, times["busy_s"] - times["overtime_s"], 0.0)
-    _put(columns, "utilization", *_ratio(useful, staffed))
+    useful = np.where(staffed > 0, times["agents_busy_s"] - times["overtime_s"], 0.0)
+    _put(columns, "utilization", *ratio(useful, staffed))
     columns["overtime_s"] = times["overtime_s"].mean(axis=0)
     for name in ("oldest_s", "over_1h", "over_4h", "over_24h"):
         columns[name] = times[name].mean(axis=0)
@@ -318,23 +239,42 @@ def _by_class(case: Case, classes: FloatArray) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _by_group(case: Case, groups: FloatArray) -> pd.DataFrame:
+    sums = dict(zip(GROUP_STATS, np.moveaxis(groups, 1, 0), strict=True))
+    frame = pd.DataFrame({"group": [each.name for each in case.groups] or ["all"]})
+    for name in ("staffed_s", "handled_s", "overtime_s"):
+        frame[name] = sums[name].mean(axis=0)
+    columns: Columns = {}
+    useful = np.where(sums["staffed_s"] > 0, sums["handled_s"] - sums["overtime_s"], 0.0)
+    _put(columns, "utilization", *ratio(useful, sums["staffed_s"]))
+    span = case.staffing.edges_s[-1] - case.staffing.edges_s[0]
+    _put(columns, "in_hand_mean", *mean_error(sums["in_hand_s"] / span))
+    return frame.assign(**columns, taken=sums["taken"].mean(axis=0))
+
+
+def _could(case: Case, groups: FloatArray) -> float:
+    """Seconds of handling, as it would last alone, that the staff can do in one replication."""
+    staffed = groups[:, GROUP_STATS.index("staffed_s")].mean(axis=0)
+    return float(staffed @ (paces(case.groups) if case.groups else np.ones(1)))
+
+
 def _summary(
     case: Case, totals: Sums, times: Sums, waits: tuple[IntArray, IntArray], met: FloatArray, work: FloatArray,
-    staffed_s: FloatArray, brought: FloatArray,
+    staffed_s: FloatArray, brought: FloatArray, could_s: float,
 ) -> Summary:  # fmt: skip
     count = len(met)
     staffed = float(staffed_s.sum() / count)
     columns: Columns = {}
     _put_shares(columns, case, totals)
     one = {name: float(values[0]) for name, values in columns.items()}
-    wait_bounds = _bounds(totals["wait_s"], totals["offered"])[:, 0]
-    frt_bounds = _bounds(totals["frt_s"], totals["offered"] - totals["abandoned"])[:, 0]
+    wait_bounds = bounds(totals["wait_s"], totals["offered"])[:, 0]
+    frt_bounds = bounds(totals["frt_s"], totals["offered"] - totals["abandoned"])[:, 0]
     # The bounds may lie outside of what a share can be.
-    level_bounds = np.clip(_bounds(totals["hits"], totals["decided"])[:, 0], 0.0, 1.0)
+    level_bounds = np.clip(bounds(totals["hits"], totals["decided"])[:, 0], 0.0, 1.0)
     if case.target is None:
         level_bounds = np.array([math.nan, math.nan])
-    busy, overtime = times["busy_s"].sum(axis=1), times["overtime_s"].sum(axis=1)
-    useful, useful_se = _ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True))
+    busy, overtime = times["agents_busy_s"].sum(axis=1), times["overtime_s"].sum(axis=1)
+    useful, useful_se = ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True))
     p50, p90, p95, p99 = wait_quantiles(waits[0], _QUANTILES) + case.first_reply_s
     low, high = quantile_interval(*waits, 0.95)
     end = times["queue_end"][:, -1]
@@ -363,7 +303,7 @@ def _summary(
         service_level_high=float(level_bounds[1]),
         utilization=float(useful[0]),
         utilization_se=float(useful_se[0]),
-        load=float(work.mean()) / staffed if staffed else math.nan,
+        load=float(work.mean()) / could_s if could_s else math.nan,
         staffed_s=staffed,
         handled_s=float(busy.mean()),
         overtime_s=float(overtime.mean()),
@@ -379,48 +319,6 @@ def _summary(
     )
 
 
-def quantile_interval(
-    waits: IntArray, by_replication: npt.NDArray[np.integer], quantile: float, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Interval of a quantile of the waits pooled over all tickets; the replication is its unit.
-
-    The share of tickets that wait no longer than some time is a ratio of sums over replications. The quantile may be
-    any time at which the interval of that share holds the quantile's own (R. S. Woodruff, "Confidence intervals for
-    medians and other position measures", JASA 47(260), 1952, pp. 635–646, doi:10.1080/01621459.1952.10483443).
-
-    Parameters
-    ----------
-    waits : array (fine bins,)
-        All tickets.
-    by_replication : array (replications, coarse bins)
-        The same tickets.
-    quantile, confidence : float
-        In (0, 1).
-
-    Returns
-    -------
-    low, high : float
-        Seconds; NaN with one replication or no ticket.
-    """
-    count, total = len(by_replication), by_replication.sum(axis=1)
-    if count < 2 or not total.any():
-        return math.nan, math.nan
-    # Only up to the bin of the longest wait: behind it the share is 1.
-    last = int(np.flatnonzero(by_replication.any(axis=0))[-1])
-    upto = by_replication[:, : last + 1].cumsum(axis=1).astype(np.float64)
-    share = upto.sum(axis=0) / total.sum()
-    ends = []
-    for bound in _bounds(upto, total[:, None].astype(np.float64), confidence)[::-1]:
-        place = int(np.argmax(bound >= quantile))
-        if place == 0:
-            ends.append(float(share[0]))
-            continue
-        inside = (quantile - bound[place - 1]) / (bound[place] - bound[place - 1])
-        ends.append(float(share[place - 1] + inside * (share[place] - share[place - 1])))
-    low, high = wait_quantiles(waits, np.clip(ends, 1e-12, 1.0))
-    return float(low), float(high)
-
-
 def _put(columns: Columns, name: str, value: FloatArray, error: FloatArray) -> None:
     columns[name] = value
     columns[f"{name}_se"] = error
@@ -428,61 +326,9 @@ def _put(columns: Columns, name: str, value: FloatArray, error: FloatArray) -> N
 
 def _put_shares(columns: Columns, case: Case, sums: Sums) -> None:
     """Add what is a ratio of two sums over tickets."""
-    _put(columns, "mean_wait_s", *_ratio(sums["wait_s"], sums["offered"]))
-    _put(columns, "p_wait", *_ratio(sums["waited"], sums["offered"]))
-    _put(columns, "p_abandon", *_ratio(sums["abandoned"], sums["offered"]))
+    _put(columns, "mean_wait_s", *ratio(sums["wait_s"], sums["offered"]))
+    _put(columns, "p_wait", *ratio(sums["waited"], sums["offered"]))
+    _put(columns, "p_abandon", *ratio(sums["abandoned"], sums["offered"]))
     decided = sums["decided"] if case.target is not None else np.zeros_like(sums["decided"])
-    _put(columns, "service_level", *_ratio(sums["hits"], decided))
-    _put(columns, "frt_mean_s", *_ratio(sums["frt_s"], sums["offered"] - sums["abandoned"]))
-
-
-def _mean(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean over replications (axis 0) and its standard error; NaN with one replication."""
-    count = len(values)
-    error = values.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.full(values.shape[1:], np.nan)
-    return values.mean(axis=0), error
-
-
-def _ratio(over: FloatArray, under: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ratio of two sums, replications along axis 0, and its standard error by the delta method; NaN for 0 ÷ 0.
-
-    References
-    ----------
-    .. [1] W. G. Cochran, "Sampling Techniques", 3rd ed., 1977, section 2.11, equation 2.46.
-    """
-    count = len(over)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = over.sum(axis=0) / under.sum(axis=0)
-        rest = ((over - ratio * under) ** 2).sum(axis=0)
-        error = np.sqrt(rest / (count * max(count - 1, 1))) / under.mean(axis=0)
-    return ratio, error if count > 1 else np.full_like(ratio, np.nan)
-
-
-def _bounds(over: FloatArray, under: FloatArray, confidence: float = 0.95) -> FloatArray:
-    """Interval of ratios of two sums, low and high along axis 0; NaN with one replication or 0 ÷ 0.
-
-    A day's waits are skewed: most are short, a few days are bad. An interval that reaches as far up as down then lies
-    too low and holds 87 to 93 % instead of 95; this one is as long on each side as the skewness asks for.
-
-    Parameters
-    ----------
-    over, under : array (replications, ratios)
-        ``under`` may have one column for all.
-    confidence : float
-        In (0, 1).
-
-    References
-    ----------
-    .. [1] P. Hall, "On the removal of skewness by transformation", Journal of the Royal Statistical Society B 54(1),
-       1992, pp. 221–228, doi:10.1111/j.2517-6161.1992.tb01876.x; the monotone cubic.
-    """
-    count = len(over)
-    ratio, error = _ratio(over, under)
-    rest = over - ratio * under
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skewness = (rest**3).mean(axis=0) / (rest**2).mean(axis=0) ** 1.5 / math.sqrt(count)
-    # Where nothing varies there is none; and below this the transformation is the identity.
-    skewness = np.where(np.abs(skewness) > 1e-6, skewness, 1e-6)
-    reach = float(stdtrit(count - 1, 0.5 + confidence / 2)) * np.array([[1.0], [-1.0]])
-    moved = 3 / skewness * (np.cbrt(1 + skewness * (reach - skewness / 6)) - 1)
-    return np.asarray(ratio - error * moved)
+    _put(columns, "service_level", *ratio(sums["hits"], decided))
+    _put(columns, "frt_mean_s", *ratio(sums["frt_s"], sums["offered"] - sums["abandoned"]))

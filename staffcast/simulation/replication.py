@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,9 +13,11 @@ import numpy.typing as npt
 
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.compiled import COMPILED
+from staffcast.simulation.floor import play as play_floor
+from staffcast.simulation.floorplay import crew_room, floor_tables, group_sums, rules_of, spells_at_most
 from staffcast.simulation.kernel import DROP_RULES, play
 from staffcast.simulation.lines import ALL, PREEMPT, SPELLS
-from staffcast.simulation.sampling import Case, Sample, agents_there, draw, leaver_bits
+from staffcast.simulation.sampling import Case, Sample, agents_there, draw, groups_there, leaver_bits
 
 __all__ = ["Played", "play_replication", "play_sample"]
 
@@ -45,6 +48,7 @@ class Played:
     overtime_to_s: FloatArray
     break_from_s: FloatArray
     break_to_s: FloatArray
+    by_group: FloatArray | None = None  # (group stats, groups, n), where agents were followed one by one
 
     @cached_property
     def answered(self) -> npt.NDArray[np.bool_]:
@@ -67,7 +71,8 @@ class Played:
 
 def play_replication(case: Case, replication: int) -> Played:
     """Draw the tickets of one replication and play them."""
-    return play_sample(case, draw(case, replication), agents_there(case, replication), leaver_bits(case, replication))
+    agents = groups_there(case, replication) if case.groups else agents_there(case, replication)
+    return play_sample(case, draw(case, replication), agents, leaver_bits(case, replication))
 
 
 def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) -> Played:
@@ -78,7 +83,7 @@ def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) 
     case : Case
         Its rules; arrivals, staffing and seed are not looked at but for the edges.
     sample : Sample
-    agents : array (n,)
+    agents : array (n,), with groups (groups, n)
         Who is there.
     drops : uint64
         Random bits that decide who leaves when staff drops.
@@ -86,34 +91,47 @@ def play_sample(case: Case, sample: Sample, agents: IntArray, drops: np.uint64) 
     # Copies, to be written to as far as types say: an array that may not be is another type, to be compiled anew.
     edges, agents = case.staffing.edges_s.copy(), agents.copy()
     known, classes = len(sample.arrival_s), len(case.shares)
-    fewer = int(np.maximum(agents[:-1] - agents[1:], 0).sum()) + 1
+    followed = bool(case.groups)
+    fewer = spells_at_most(case, agents) if followed else int(np.maximum(agents[:-1] - agents[1:], 0).sum()) + 1
+    by_group = None
     room = known + (64 + int(known * _MORE) if case.comes_back else 0)
     while True:
         arrival, service = _longer(sample.arrival_s, room, 0.0), _longer(sample.service_s, room, 0.0)
         leave = np.full(room, np.inf) if sample.leave_s is None else _longer(sample.leave_s, room, np.inf)
         kind = _longer(sample.kind, room, 0)
         bits = np.zeros(1, np.uint64) if sample.bits is None else _longer(sample.bits, room, np.uint64(0))
-        rule = DROP_RULES.index(case.on_staff_drop)
-        rest = service.copy() if rule >= PREEMPT else service
+        rule = rules_of(case) if followed else DROP_RULES.index(case.on_staff_drop)
+        rest = service.copy() if np.max(rule) >= PREEMPT else service
         begin, end = np.full(room, np.nan), np.full(room, np.nan)
         origin = np.zeros(room, np.int64)
         spells, marks = np.full((4, fewer), np.nan), np.zeros(8, np.int64)
         given: list[Any] = [
-            arrival, service, rest, leave, kind, bits, edges, agents, case.opened, rule,
+            arrival, service, rest, leave, kind, bits, edges.copy(), agents.flatten(), case.opened.copy(), rule,
             case.handover_s, case.ageing_s, drops, _returns(case), _service_law(case), _patience_law(case),
-            _samples(case)[0], begin, end, origin, np.empty(room, np.int64),
-            np.full(classes, -1), np.full(classes, -1), spells, marks,
+            _samples(case)[0],
         ]  # fmt: skip
-        enough = play(known, *given) if COMPILED else _as_lists(known, given)
+        filled_in: list[Any] = [
+            begin, end, origin, np.empty(room, np.int64), np.full(classes, -1), np.full(classes, -1), spells, marks
+        ]  # fmt: skip
+        if followed:
+            first_of, spaces, found = crew_room(case, agents)
+            given += [*floor_tables(case), first_of, *filled_in, *spaces, found]
+            enough = play_floor(known, *given) if COMPILED else _as_lists(play_floor, known, given)
+            by_group = group_sums(agents, edges, found)
+        else:
+            given += filled_in
+            enough = play(known, *given) if COMPILED else _as_lists(play, known, given)
         if enough:
             break
         room *= 2
     count, filled = int(marks[ALL]), marks[SPELLS:]
     return Played(
         arrival_s=arrival[:count], service_s=service[:count], kind=kind[:count], origin=origin[:count],
-        backlog=sample.backlog, bot_closed=sample.bot_closed, agents=agents, begin_s=begin[:count], end_s=end[:count],
+        backlog=sample.backlog, bot_closed=sample.bot_closed,
+        agents=agents.sum(axis=0) if followed else agents, begin_s=begin[:count], end_s=end[:count],
         leave_s=leave[:count], horizon_s=float(edges[-1]), overtime_from_s=spells[0, : filled[0]],
         overtime_to_s=spells[1, : filled[1]], break_from_s=spells[2, : filled[2]], break_to_s=spells[3, : filled[3]],
+        by_group=by_group,
     )  # fmt: skip
 
 
@@ -127,13 +145,13 @@ def _longer(values: npt.NDArray[Any], room: int, fill: Any) -> npt.NDArray[Any]:
     return out
 
 
-def _as_lists(known: int, given: list[Any]) -> bool:
+def _as_lists(play_it: Callable[..., bool], known: int, given: list[Any]) -> bool:
     """Play on lists, and put what was filled in back into the arrays."""
     plain = [_plain(each) for each in given]
     if given[1] is given[2]:
         plain[2] = plain[1]  # what is left of the handling is the handling
     with np.errstate(over="ignore"):  # the hash counts modulo 2⁶⁴
-        enough = play(known, *plain)
+        enough = play_it(known, *plain)
     for array, values in zip(given, plain, strict=True):
         if isinstance(array, np.ndarray) and array.flags.writeable:
             array[...] = values

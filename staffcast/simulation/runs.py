@@ -80,7 +80,7 @@ def margin(outcome: Outcome) -> float:
     if target is None or target.kind == "share":
         wide = (summary.service_level_high - summary.service_level_low) / 2
     elif target.kind == "mean":
-        wide = 1.96 * summary.frt_mean_s_se
+        wide = (summary.frt_mean_s_high - summary.frt_mean_s_low) / 2
     else:
         wide = (summary.frt_p95_s_high - summary.frt_p95_s_low) / 2
     return math.inf if math.isnan(wide) else wide

@@ -24,10 +24,11 @@ import numpy.typing as npt
 from staffcast.contracts import Target
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
+from staffcast.simulation.groups import Group
 from staffcast.simulation.inputs import Arrivals, Staffing
 from staffcast.simulation.laws import Patience, Service
 
-__all__ = ["Case", "Purpose", "Sample", "agents_there", "draw", "leaver_bits", "stream", "stream_bits"]
+__all__ = ["Case", "Purpose", "Sample", "agents_there", "draw", "groups_there", "leaver_bits", "stream", "stream_bits"]
 
 
 class Purpose(IntEnum):
@@ -67,6 +68,9 @@ class Case:
         Whether a class is taken in an interval.
     ageing_s, window_s : float
         Infinity for none.
+    groups : tuple of Group
+        Agents to be followed one by one, by the rule ``routing``; ``staffing`` is then all of them together. Empty:
+        one pool of agents with one ticket each.
     """
 
     arrivals: Arrivals
@@ -87,6 +91,8 @@ class Case:
     handover_s: float = 0.0
     ageing_s: float = math.inf
     window_s: float = math.inf
+    groups: tuple[Group, ...] = ()
+    routing: str = "longest_idle"
 
     @property
     def comes_back(self) -> bool:
@@ -128,9 +134,9 @@ def _key(seed: int) -> npt.NDArray[np.uint64]:
     return np.asarray(np.random.SeedSequence(seed).generate_state(2, np.uint64), dtype=np.uint64)
 
 
-def stream(case: Case, replication: int, purpose: Purpose) -> np.random.Generator:
+def stream(case: Case, replication: int, purpose: Purpose, part: int = 0) -> np.random.Generator:
     """Generator of one replication and purpose: the seed is the key, the rest the high words of the counter."""
-    return np.random.Generator(np.random.Philox(key=_key(case.seed), counter=[0, 0, int(purpose), replication]))
+    return np.random.Generator(np.random.Philox(key=_key(case.seed), counter=[0, part, int(purpose), replication]))
 
 
 def leaver_bits(case: Case, replication: int) -> np.uint64:
@@ -140,12 +146,20 @@ def leaver_bits(case: Case, replication: int) -> np.uint64:
 
 def agents_there(case: Case, replication: int) -> IntArray:
     """Agents in each interval, after who is absent unplanned: heads drawn shift by shift."""
-    staffing = case.staffing
+    return _there(case, case.staffing, replication, 0)
+
+
+def groups_there(case: Case, replication: int) -> IntArray:
+    """The same by group, (groups, n)."""
+    return np.stack([_there(case, each.staffing, replication, g) for g, each in enumerate(case.groups)])
+
+
+def _there(case: Case, staffing: Staffing, replication: int, part: int) -> IntArray:
     if not staffing.absent:
         return staffing.agents
     first, shift = np.unique(staffing.shift, return_inverse=True)
     most = int(staffing.agents.max(initial=0))
-    there = stream(case, replication, Purpose.ABSENCE).random((len(first), most)) >= staffing.absent
+    there = stream(case, replication, Purpose.ABSENCE, part).random((len(first), most)) >= staffing.absent
     heads = np.concatenate((np.zeros((len(first), 1), np.int64), there.cumsum(axis=1)), axis=1)
     return np.asarray(heads[shift, staffing.agents], dtype=np.int64)
 

@@ -12,7 +12,9 @@ __all__ = ["AGES_S", "COARSE", "FINE", "FINE_PER_COARSE", "LOG_FINE", "LOWEST_S"
 TICKET_STATS = (
     "offered", "wait_s", "waited", "answered", "abandoned", "unanswered", "hits", "decided", "frt_s", "expired"
 )  # fmt: skip
-TIME_STATS = ("queue_s", "queue_end", "busy_s", "overtime_s", "oldest_s", "over_1h", "over_4h", "over_24h")
+TIME_STATS = (
+    "queue_s", "queue_end", "busy_s", "overtime_s", "agents_busy_s", "oldest_s", "over_1h", "over_4h", "over_24h"
+)  # fmt: skip
 # Ages above which those who wait are counted apart.
 AGES_S = (3_600.0, 14_400.0, 86_400.0)
 

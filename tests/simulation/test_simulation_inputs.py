@@ -107,7 +107,7 @@ def test_a_wrong_input_cannot_be_constructed(make, message):
         ({"arrivals": Arrivals.trace([5.0, 1800.0])}, r"the plan covers 0 s to 1800 s, but the trace has tickets"),
         ({"arrivals": Arrivals.trace([-5.0, 10.0])}, r"the plan covers 0 s to 1800 s, but the trace has tickets"),
         ({"arrivals": [1, 2]}, r"`arrivals` must be Arrivals, got \[1, 2\]; build them with"),
-        ({"staffing": 3}, r"`staffing` must be a Staffing, got 3"),
+        ({"staffing": 3}, r"`staffing` must be a Staffing or a list of Groups, got 3"),
         ({"service": 300}, r"`service` must be a Service, or one per class, got 300"),
         ({"service": None}, r"`service` is needed"),
         ({"service": Service.exponential([1, 2, 3])}, r"`service mean_s` must be one number or 2, one per interval"),

@@ -91,12 +91,13 @@ def test_sums_of_a_play_by_hand():
     case = outcome.case
     sums = Sums.empty(1, 3, 1)
     sum_in_one_pass(case, play_replication(case, 0), sums, 0)
-    rows = dict(zip((*TICKET_STATS, "queue_s", "queue_end", "busy_s", "overtime_s"), sums.by_interval[0], strict=True))
+    rows = dict(zip((*TICKET_STATS, *TIME_STATS), sums.by_interval[0], strict=True))
     assert {name: row.tolist() for name, row in rows.items()} == {
         "offered": [3, 0, 2], "wait_s": [180, 0, 70], "waited": [2, 0, 2], "answered": [3, 0, 1],
         "abandoned": [0, 0, 0], "unanswered": [0, 0, 1], "hits": [2, 0, 1], "decided": [3, 0, 2],
         "frt_s": [180, 0, 70], "expired": [1, 0, 0], "queue_s": [80, 100, 70], "queue_end": [1, 1, 1],
-        "busy_s": [100, 20, 100], "overtime_s": [0, 20, 0],
+        "busy_s": [100, 20, 100], "overtime_s": [0, 20, 0], "agents_busy_s": [100, 20, 100],
+        "oldest_s": [40, 140, 50], "over_1h": [0, 0, 0], "over_4h": [0, 0, 0], "over_24h": [0, 0, 0],
     }  # fmt: skip
 
 

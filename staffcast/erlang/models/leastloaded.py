@@ -30,6 +30,7 @@ __all__ = ["EXACT_STATES", "LeastLoadedHead", "least_loaded_head"]
 EXACT_STATES = 5_000
 
 _SETTLED = 1e-14  # relative change of every d̄_m in one sweep
+_IDLE_SETTLED = 1e-12  # change of the mean share of idle agents: on a straight line d̄_m stands from the beginning
 _NARROW = 3.0  # how much less the missing chats vary than in a crew whose m stands still; measured, see the Notes
 
 
@@ -224,11 +225,12 @@ def _exact(rate: float, agents: int, finish: FloatArray) -> tuple[FloatArray, Fl
     share = [_normal(half, 0.5**half.uneven) for half in halves]
     drained = np.zeros(top + 2)
     drained[-1] = 1.0  # nothing comes from above S
+    idle = np.zeros(top + 1)
     for half, each, end in zip(halves, share, ends, strict=True):
         drained[half.chats] = np.add.reduceat(each * end, half.first)
     further, before = 1.3, np.inf
     for sweep in range(1, 200 + 40 * agents):
-        last = drained.copy()
+        last, last_idle = drained.copy(), idle.copy()
         for one, other in ((0, 1), (1, 0)):
             half = halves[one]
             inflow = drained[half.chats][half.level] * (arrivals[one] @ share[other])
@@ -236,16 +238,14 @@ def _exact(rate: float, agents: int, finish: FloatArray) -> tuple[FloatArray, Fl
             moved = share[one] + further * (inflow / (arrives[one] + ends[one]) - share[one])
             share[one] = _normal(half, np.maximum(moved, 0.0))
             drained[half.chats] = np.add.reduceat(share[one] * ends[one], half.first)
+            idle[half.chats] = np.add.reduceat(share[one] * half.idle, half.first)
         change = np.abs(drained[1:-1] / last[1:-1] - 1).max()
-        if change <= _SETTLED:
+        if change <= _SETTLED and np.abs(idle - last_idle).max() <= _IDLE_SETTLED * agents:
             break
         if sweep % 50 == 0:
             if change > 0.5 * before:
                 further = 1.0  # going further does not settle in every crew; this does
             before = change
-    idle = np.zeros(top + 1)
-    for half, each in zip(halves, share, strict=True):
-        idle[half.chats] = np.add.reduceat(each * half.idle, half.first)
     return drained[:-1], idle
 
 

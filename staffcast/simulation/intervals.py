@@ -1,0 +1,108 @@
+"""Errors and intervals of figures over replications, which are the unit, never the ticket."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.measure import wait_quantiles
+
+__all__ = ["bounds", "mean_error", "quantile_interval", "ratio"]
+
+
+def quantile_interval(
+    waits: IntArray, by_replication: npt.NDArray[np.integer], quantile: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a quantile of the waits pooled over all tickets; the replication is its unit.
+
+    The share of tickets that wait no longer than some time is a ratio of sums over replications. The quantile may be
+    any time at which the interval of that share holds the quantile's own (R. S. Woodruff, "Confidence intervals for
+    medians and other position measures", JASA 47(260), 1952, pp. 635–646, doi:10.1080/01621459.1952.10483443).
+
+    Parameters
+    ----------
+    waits : array (fine bins,)
+        All tickets.
+    by_replication : array (replications, coarse bins)
+        The same tickets.
+    quantile, confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        Seconds; NaN with one replication or no ticket.
+    """
+    count, total = len(by_replication), by_replication.sum(axis=1)
+    if count < 2 or not total.any():
+        return math.nan, math.nan
+    # Only up to the bin of the longest wait: behind it the share is 1.
+    last = int(np.flatnonzero(by_replication.any(axis=0))[-1])
+    upto = by_replication[:, : last + 1].cumsum(axis=1).astype(np.float64)
+    share = upto.sum(axis=0) / total.sum()
+    ends = []
+    for bound in bounds(upto, total[:, None].astype(np.float64), confidence)[::-1]:
+        place = int(np.argmax(bound >= quantile))
+        if place == 0:
+            ends.append(float(share[0]))
+            continue
+        inside = (quantile - bound[place - 1]) / (bound[place] - bound[place - 1])
+        ends.append(float(share[place - 1] + inside * (share[place] - share[place - 1])))
+    low, high = wait_quantiles(waits, np.clip(ends, 1e-12, 1.0))
+    return float(low), float(high)
+
+
+def mean_error(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean over replications (axis 0) and its standard error; NaN with one replication."""
+    count = len(values)
+    error = values.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.full(values.shape[1:], np.nan)
+    return values.mean(axis=0), error
+
+
+def ratio(over: FloatArray, under: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Ratio of two sums, replications along axis 0, and its standard error by the delta method; NaN for 0 ÷ 0.
+
+    References
+    ----------
+    .. [1] W. G. Cochran, "Sampling Techniques", 3rd ed., 1977, section 2.11, equation 2.46.
+    """
+    count = len(over)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = over.sum(axis=0) / under.sum(axis=0)
+        rest = ((over - middle * under) ** 2).sum(axis=0)
+        error = np.sqrt(rest / (count * max(count - 1, 1))) / under.mean(axis=0)
+    return middle, error if count > 1 else np.full_like(middle, np.nan)
+
+
+def bounds(over: FloatArray, under: FloatArray, confidence: float = 0.95) -> FloatArray:
+    """Interval of ratios of two sums, low and high along axis 0; NaN with one replication or 0 ÷ 0.
+
+    A day's waits are skewed: most are short, a few days are bad. An interval that reaches as far up as down then lies
+    too low and holds 87 to 93 % instead of 95; this one is as long on each side as the skewness asks for.
+
+    Parameters
+    ----------
+    over, under : array (replications, ratios)
+        ``under`` may have one column for all.
+    confidence : float
+        In (0, 1).
+
+    References
+    ----------
+    .. [1] P. Hall, "On the removal of skewness by transformation", Journal of the Royal Statistical Society B 54(1),
+       1992, pp. 221–228, doi:10.1111/j.2517-6161.1992.tb01876.x; the monotone cubic.
+    """
+    count = len(over)
+    middle, error = ratio(over, under)
+    rest = over - middle * under
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = (rest**3).mean(axis=0) / (rest**2).mean(axis=0) ** 1.5 / math.sqrt(count)
+    # Where nothing varies there is none; and below this the transformation is the identity.
+    skewness = np.where(np.abs(skewness) > 1e-6, skewness, 1e-6)
+    reach = float(stdtrit(count - 1, 0.5 + confidence / 2)) * np.array([[1.0], [-1.0]])
+    moved = 3 / skewness * (np.cbrt(1 + skewness * (reach - skewness / 6)) - 1)
+    return np.asarray(middle - error * moved)
