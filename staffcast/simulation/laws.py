@@ -81,7 +81,9 @@ class Service:
             return self.sample_s[random.integers(len(self.sample_s), size=count)]
         mean = self.mean_s if self.mean_s.ndim == 0 else self.mean_s[interval]
         if self.kind == "exponential":
-            return random.standard_exponential(count) * mean
+            drawn = random.standard_exponential(count)
+            drawn *= mean
+            return drawn
         if self.kind == "lognormal":
             variance = math.log1p(self.cv**2)
             return np.exp(math.sqrt(variance) * random.standard_normal(count) - variance / 2) * mean
@@ -169,7 +171,8 @@ class Patience:
             return np.append(self.sample_s, math.inf)[place] - age_s
         left = random.standard_exponential(count)
         if self.shape == 1.0:
-            return left * self.mean_s
+            left *= self.mean_s
+            return left
         age = np.asarray(age_s) / self.scale_s
         return np.asarray(self.scale_s * ((age**self.shape + left) ** (1 / self.shape) - age))
 

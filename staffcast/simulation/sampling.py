@@ -173,7 +173,10 @@ def draw(case: Case, replication: int) -> Sample:
     service = case.arrivals.service_s
     if service is None:
         service = _by_class(case, replication, Purpose.SERVICE, kind, interval)
-    leave = None if not case.patiences else times + _patience(case, replication, Purpose.PATIENCE, kind)
+    leave = None
+    if case.patiences:
+        leave = _patience(case, replication, Purpose.PATIENCE, kind)
+        leave += times
     sample = Sample(
         arrival_s=times, service_s=service, leave_s=leave, kind=kind,
         bits=_bits(case, replication, Purpose.BITS, len(times)), backlog=0, bot_closed=0,
@@ -237,10 +240,9 @@ def _arrival_times(case: Case, replication: int) -> FloatArray:
     random = stream(case, replication, Purpose.ARRIVAL)
     count = random.poisson(rates * width / 3600.0)
     times = random.random(int(count.sum()))
-    times *= np.repeat(width, count)
+    # A little less than the width: start + u × width must not round up to the next edge, where another rate holds.
+    times *= np.repeat(width * (1 - 1e-9), count) if (width != width[0]).any() else width[0] * (1 - 1e-9)
     times += np.repeat(edges[:-1], count)
-    # start + u × width may round up to the next edge, where another rate and another staff hold.
-    np.minimum(times, np.repeat(np.nextafter(edges[1:], -np.inf), count), out=times)
     if arrivals.lumps is not None:
         expected = arrivals.lumps[replication % len(arrivals.lumps)]
         released = stream(case, replication, Purpose.LUMP).poisson(expected)
@@ -253,8 +255,9 @@ def _classes(shares: tuple[float, ...], random: np.random.Generator, count: int)
     if len(shares) == 1:
         return np.zeros(count, dtype=np.int64)
     number = random.random(count)
-    kind = np.zeros(count, dtype=np.int64)
-    for border in np.cumsum(shares)[:-1]:
+    borders = np.cumsum(shares)[:-1]
+    kind: IntArray = (number >= borders[0]).astype(np.int64)
+    for border in borders[1:]:
         kind += number >= border
     return kind
 

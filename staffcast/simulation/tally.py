@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import compiled, uncounted
 
 __all__ = ["AGES_S", "COARSE", "FINE", "FINE_PER_COARSE", "LOG_FINE", "LOWEST_S", "TICKET_STATS", "TIME_STATS", "tally"]
 
@@ -71,29 +71,27 @@ def _span(begin: float, first: int, end: float, last: int, edges: Any, seconds: 
 def _count(
     into: Any, where: int, wait: float, answered: bool, abandoned: bool, limit: float, frt: float, expired: bool
 ) -> None:
-    row = into[where]
-    row[0] += 1
-    row[1] += wait
-    row[2] += wait > 0
-    row[3] += answered
-    row[4] += abandoned
-    row[5] += not (answered or abandoned)
-    row[6] += answered and wait <= limit
-    row[7] += answered or abandoned or wait > limit
-    row[8] += frt
-    row[9] += expired
+    into[where, 0] += 1
+    into[where, 1] += wait
+    into[where, 2] += wait > 0
+    into[where, 3] += answered
+    into[where, 4] += abandoned
+    into[where, 5] += not (answered or abandoned)
+    into[where, 6] += answered and wait <= limit
+    into[where, 7] += answered or abandoned or wait > limit
+    into[where, 8] += frt
+    into[where, 9] += expired
 
 
 @compiled
 def _at_once(into: Any, where: int, found: int, limit: float, first_reply_s: float) -> None:
     """Add so many tickets that did not wait."""
-    row = into[where]
-    row[0] += found
-    row[3] += found
+    into[where, 0] += found
+    into[where, 3] += found
     if limit >= 0:
-        row[6] += found
-    row[7] += found
-    row[8] += found * first_reply_s
+        into[where, 6] += found
+    into[where, 7] += found
+    into[where, 8] += found * first_reply_s
 
 
 @compiled
@@ -145,6 +143,11 @@ def tally(
     whole : (3, n + 1), at_once : (classes, n)
         0; room.
     """
+    arrival, begin, end, leave = uncounted(arrival), uncounted(begin), uncounted(end), uncounted(leave)
+    kind, edges, by_interval, by_class = uncounted(kind), uncounted(edges), uncounted(by_interval), uncounted(by_class)
+    seconds, standing, ages, whole = uncounted(seconds), uncounted(standing), uncounted(ages), uncounted(whole)
+    waits, waits_by_interval = uncounted(waits), uncounted(waits_by_interval)
+    coarse, at_once = uncounted(coarse), uncounted(at_once)
     n = len(edges) - 1
     close, place = edges[n], 0
     for i in range(len(arrival)):

@@ -17,7 +17,7 @@ from staffcast.simulation.compiled import COMPILED
 from staffcast.simulation.kernel import play
 from staffcast.simulation.measure import Sums, sum_by_arrays, sum_in_one_pass
 from staffcast.simulation.replication import play_replication
-from staffcast.simulation.tally import TICKET_STATS, place_of, tally
+from staffcast.simulation.tally import TICKET_STATS, TIME_STATS, place_of, tally
 
 # Uneven on purpose.
 EDGES = [100.0, 400.0, 1300.0, 1310.0, 2700.0, 3600.0]
