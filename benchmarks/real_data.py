@@ -58,14 +58,13 @@ def show(title: str, table: pd.DataFrame | pd.Series, digits: int = 3) -> None:
     print(f"\n{title}\n{table.round(digits).to_string()}")
 
 
-def forecast_scores(demand: pd.DataFrame, actual: Floats, rate_cv: float = 0.0) -> dict[str, float]:
+def forecast_scores(demand: pd.DataFrame, actual: Floats) -> dict[str, float]:
     """Errors of a demand table against what came, over open intervals.
 
-    Coverage counts the part of a count's probability that lies in the band, as ``staffcast.forecast.backtest`` does;
-    ``rate_cv`` is the spread of the rate that the demand's bands were made with.
+    Coverage counts the part of a count's probability that lies in the band, as ``staffcast.forecast.backtest`` does.
     """
     opened = demand["open"].to_numpy() & ~np.isnan(actual)
-    y, f = actual[opened], demand["mean"].to_numpy()[opened]
+    y, f, rate_cv = actual[opened], *(demand[name].to_numpy()[opened] for name in ("mean", "rate_cv"))
     total = y.sum()
     by_day = pd.DataFrame({"y": y, "f": f}).groupby(demand["ds"].dt.date.to_numpy()[opened]).sum()
     scores = {
@@ -83,20 +82,21 @@ def forecast_scores(demand: pd.DataFrame, actual: Floats, rate_cv: float = 0.0) 
 
 
 def hold_out(past: Intake, full: Intake, horizon: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Forecast what follows ``past`` with every model and score it against ``full``; and why which was chosen."""
-    rows, chosen = [], forecast(past.series, horizon, calendar=past.calendars, model="all", seed=1)
-    came = count(full.log, past.calendars, minutes=int(chosen.minutes)).set_index(["unique_id", "ds"])["y"]
-    for name in MODELS:
-        demand = forecast(past.series, horizon, calendar=past.calendars, model=name, seed=1)
-        for queue in demand.queues:
+    """Forecast what follows ``past`` with ``auto`` and every model, score it against ``full``; and how auto weighs."""
+    rows, auto = [], forecast(past.series, horizon, calendar=past.calendars, model="all", seed=1)
+    came = count(full.log, past.calendars, minutes=int(auto.minutes)).set_index(["unique_id", "ds"])["y"]
+    demands = {"auto": auto} | {
+        name: forecast(past.series, horizon, calendar=past.calendars, model=name, seed=1)
+        for name in MODELS if name != "siblings" or len(auto.queues) > 1
+    }  # fmt: skip
+    for queue in auto.queues:
+        for name, demand in demands.items():
             table = demand.of(queue)
             y = came.loc[queue].reindex(pd.DatetimeIndex(table["ds"])).to_numpy(dtype=float)
             offered, _ = past.calendars[queue].fold(y, pd.DatetimeIndex(table["ds"]))
-            picked = "*" if chosen.why[queue]["model"] == name else ""
-            rows.append({"queue": queue, "model": name + picked,
-                         **forecast_scores(table, offered, demand.why[queue]["rate_cv"])})  # fmt: skip
+            rows.append({"queue": queue, "model": name, **forecast_scores(table, offered)})
             rows[-1]["tickets"] = float(np.nansum(offered))
-    return pd.DataFrame(rows).set_index(["queue", "model"]), dict(chosen.why)
+    return pd.DataFrame(rows).set_index(["queue", "model"]), dict(auto.why)
 
 
 # --- The bank -------------------------------------------------------------------------------------------------------
@@ -316,11 +316,13 @@ def bank_forecasts(folder: Path) -> tuple[Intake, Intake]:
         full = take_in(source, scenario)
         past = take_in(source, bank_scenario(**options, until="1999-02-15"))
         scores, why = hold_out(past, full, "14d")
-        show(f"Forecast of 1999-02-15 … 02-28, {title} (* = chosen by backtest)", scores)
+        show(f"Forecast of 1999-02-15 … 02-28, {title}", scores)
         for queue, reason in why.items():
             errors = ", ".join(f"{name} {error:.1%}" for name, error in reason["candidates"].items())
-            print(f"{queue}: {reason['origins']} backtests of {reason['horizon']}; rate_cv {reason['rate_cv']:.3f}, "
-                  f"day {reason['share_day']:.2f}, level {reason['share_level']:.2f}; {errors}")  # fmt: skip
+            weights = " + ".join(f"{weight:.0%} {name}" for name, weight in reason["weights"].items())
+            print(f"{queue}: {weights}; {reason['origins']} backtests of {reason['horizon']}; rate_cv "
+                  f"{reason['rate_cv']:.3f}, bursts {reason['bursts']:.2f}, day {reason['share_day']:.2f}, level "
+                  f"{reason['share_level']:.2f}; {errors}")  # fmt: skip
         demand = forecast(past.series, "14d", calendar=past.calendars, model="all", seed=1)
         print("separate crews against one:", pooling_gain(demand, staff(demand, scenario), scenario))
     year = take_in(
@@ -452,7 +454,7 @@ def servicenow(folder: Path) -> None:
     for title, options in named.items():
         told = take_in(source, servicenow_scenario(until=SERVICENOW_FROM, **options))
         scores, why = hold_out(told, full, "28d")
-        show(f"Forecast of 2016-05-04 … 05-31{title} (* = chosen by backtest)", scores)
+        show(f"Forecast of 2016-05-04 … 05-31{title}", scores)
         print(told.notes[1:], {k: v for k, v in why["all"].items() if k != "notes"})
     weekday = full.series.assign(day=full.series["ds"].dt.date).groupby("day")["y"].sum()
     last = weekday[weekday.index >= pd.Timestamp(SERVICENOW_FROM).date()]

@@ -53,18 +53,21 @@ def test_the_bank_log_reads_as_published(real, bank):
 
 
 def test_the_bank_forecast_beats_last_week_again(real, bank):
-    """Two weeks ahead, pooled, the mean of four weeks misses the half hours by 20 %, last week again by 31 %."""
+    """Two weeks ahead, pooled, four weeks' mean and the house model miss the half hours by 19 %, last week by 31 %."""
     source = bank["folder"] / "anonymous_bank_1999" / "calls_1999-01_1999-02.csv.gz"
     pooled = {"columns": {"queue": "channel"}}
     past = take_in(source, real.bank_scenario(**pooled, until="1999-02-15"))
     came = count(take_in(source, real.bank_scenario(**pooled)).log, past.calendars, minutes=30).set_index("ds")["y"]
-    wape = {}
-    for name in ("seasonal_naive", "mean_4"):
+    scores = {}
+    for name in ("seasonal_naive", "mean_4", "house"):
         table = forecast(past.series, "14d", calendar=past.calendars, model=name).of("phone")
         assert table["ds"].iloc[0] == real.BANK_FROM
-        wape[name] = real.forecast_scores(table, came.reindex(pd.DatetimeIndex(table["ds"])).to_numpy())["wape"]
-    assert wape["mean_4"] == pytest.approx(0.199, abs=0.02)
-    assert wape["seasonal_naive"] == pytest.approx(0.312, abs=0.03)
+        scores[name] = real.forecast_scores(table, came.reindex(pd.DatetimeIndex(table["ds"])).to_numpy())
+    assert scores["mean_4"]["wape"] == pytest.approx(0.188, abs=0.02)
+    assert scores["house"]["wape"] == pytest.approx(0.195, abs=0.02)
+    assert scores["seasonal_naive"]["wape"] == pytest.approx(0.312, abs=0.03)
+    # Too wide after two weeks of tests, as the page says; never too narrow.
+    assert 0.78 < scores["house"]["cover_80"] < 0.96
 
 
 def test_erlang_c_with_agents_seen_is_too_hopeful_and_overloads(real, bank):
