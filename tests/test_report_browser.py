@@ -117,5 +117,5 @@ def test_the_browser_finds_title_and_sections(report, tmp_path):
     page.feed(browse(report, tmp_path / "profile", "--dump-dom"))
     assert page.title == "Staffing plan Sun 31 Mar 2024 – Sat 13 Apr 2024"
     sections = dict(zip(page.heads, page.drawings, strict=True))
-    assert (sections["chat"], sections["tiny"]) == (7, 7)
+    assert (sections["chat"], sections["tiny"]) == (8, 8)
     assert [h for h in page.heads if h in ("chat", "tiny")] == ["chat", "tiny"]
