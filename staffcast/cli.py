@@ -39,9 +39,12 @@ from staffcast.cli_options import (
 from staffcast.cli_output import deliver, print_notes, progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from staffcast.forecast import Demand
     from staffcast.plan import Intake
     from staffcast.scenario import Scenario
+    from staffcast.utilization import QueueFacts
 
 __all__ = ["main"]
 
@@ -300,6 +303,15 @@ def staff(
             click.echo(f"• {note}", err=True)
 
 
+def _facts(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | None:
+    """What a log says of handle times, priorities and today's backlog."""
+    if log is None:
+        return None
+    from staffcast.plan import take_in
+
+    return take_in(log, scenario).facts
+
+
 @main.command()
 @click.argument("demand", type=click.Path())
 @click.argument("requirement", type=click.Path())
@@ -320,7 +332,6 @@ def simulate(
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.patience import with_measured_patience
-    from staffcast.plan import take_in
     from staffcast.playing import not_played, play, require_judgeable, require_same_models
     from staffcast.report import as_json as json_text
     from staffcast.report import print_played
@@ -337,7 +348,7 @@ def simulate(
     if not quiet:
         for note in (*table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
-    facts = take_in(log, scenario).facts if log else None
+    facts = _facts(log, scenario)
     with progress_bar(quiet) as progress:
         played = play(
             wanted, plan_table, scenario, facts=facts, processes=processes,
@@ -373,7 +384,6 @@ def compare(
     from staffcast.comparing import compare_plans
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
-    from staffcast.plan import take_in
     from staffcast.report import as_json as json_text
     from staffcast.report import print_frame
     from staffcast.settings import agents_on_grid
@@ -388,7 +398,7 @@ def compare(
     if not quiet:
         for note in table_notes(wanted, scenario):
             click.echo(f"note: {note}", err=True)
-    facts = take_in(log, scenario).facts if log else None
+    facts = _facts(log, scenario)
     with progress_bar(quiet) as progress:
         found = compare_plans(
             wanted, tables, scenario, facts=facts, processes=processes,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from staffcast.contracts import DEMAND, InputError, bad_value, quantile_column
 from staffcast.forecast.paths import Paths
@@ -77,9 +77,13 @@ def count_quantiles(mean: npt.ArrayLike, rate_cv: npt.ArrayLike, quantiles: Sequ
         rest = np.setdiff1d(rest, few[~np.isnan(out[few]).any(axis=1)])
     uncertain = rest[cv[rest] > _TINY_CV]
     sure = rest[cv[rest] <= _TINY_CV]
-    out[sure] = stats.poisson.ppf(q, m[sure, None])
-    shape = 1 / cv[uncertain, None] ** 2
-    out[uncertain] = stats.nbinom.ppf(q, shape, shape / (shape + m[uncertain, None]))
+    if len(rest):
+        # Not at the top: scipy.stats takes longer to load than most commands take.
+        from scipy import stats
+
+        out[sure] = stats.poisson.ppf(q, m[sure, None])
+        shape = 1 / cv[uncertain, None] ** 2
+        out[uncertain] = stats.nbinom.ppf(q, shape, shape / (shape + m[uncertain, None]))
     return out
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from staffcast.contracts import bad_value
 from staffcast.forecast.models.base import Floats
@@ -268,6 +267,9 @@ def _moments(e: Floats, f: Floats, minutes: float) -> _Model:
         kept = per_hour ** (minutes / 60)
         x = np.column_stack([np.ones(len(lags) - 1), kept ** lags[1:]])
         root = np.sqrt(size[1:])
+        # Not at the top: it takes longer to load than most commands take.
+        from scipy.optimize import nnls
+
         (day, passing), miss = nnls(x * root[:, None], c[1:] * root) if len(lags) > 1 else ((0.0, 0.0), 0.0)
         if miss < least:
             best = _Model(float(day), float(passing), max(float(c[0] - day - passing), 0.0), kept)

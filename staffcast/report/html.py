@@ -13,7 +13,6 @@ from staffcast.channels import chats_at_once
 from staffcast.contracts import format_duration, format_share
 from staffcast.plan import Plan
 from staffcast.playing import not_played
-from staffcast.report import plots
 from staffcast.report.summary import (
     FTE_HOURS,
     figure,
@@ -123,6 +122,9 @@ def render(plan: Plan, *, source: str) -> str:
 
 
 def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
+    # Not at the top: the plotting library takes longer to load than most commands take.
+    from staffcast.report import plots
+
     rules = plan.scenario.for_queue(queue)
     reasons = plan.demand.why.get(queue, {})
     outcome = plan.played.outcome

@@ -25,6 +25,8 @@ __all__ = ["margin", "play_all"]
 # Enough for a smooth progress bar and for processes of unequal speed; each chunk holds its own histograms.
 _CHUNKS = 16
 _RESERVE, _MOST_GROWTH = 1.1, 4.0
+# So many tickets are played while further processes start.
+_WORTH_A_PROCESS = 1_000_000
 _VERSION = b"1"
 
 Progress = Callable[[int, int], None]
@@ -59,6 +61,8 @@ def play_all(
     play = partial(measure_chunk, case) if resume is None else _Kept(case, Path(resume))
     chunks: list[Chunk] = []
     done, wanted = 0, replications
+    if _expected(case) * replications < _WORTH_A_PROCESS:
+        processes = 1
     while True:
         size = -(-(wanted - done) // _CHUNKS)
         ranges = [range(first, min(first + size, wanted)) for first in range(done, wanted, size)]
@@ -72,6 +76,14 @@ def play_all(
             return outcome
         needed = done * (reached / half_width) ** 2 * _RESERVE
         wanted = int(min(max(needed, done + 1), done * _MOST_GROWTH, most))
+
+
+def _expected(case: Case) -> float:
+    """Tickets of a replication, about."""
+    arrivals = case.arrivals
+    if arrivals.rates_per_hour is None:
+        return 0.0 if arrivals.times_s is None else float(len(arrivals.times_s))
+    return float((arrivals.rates_per_hour.mean(axis=0) * np.diff(case.staffing.edges_s)).sum()) / 3600
 
 
 def margin(outcome: Outcome) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from staffcast.forecast.judging.rolling import Rolled
 from staffcast.forecast.past.days import Floats
@@ -116,6 +116,9 @@ def _least_squares(rolled: Sequence[Rolled], names: Sequence[str]) -> dict[str, 
     firm = np.sqrt(_SHRINK / (usual * count))
     wish = np.vstack([root, np.diag(firm), _HARD * np.ones((1, count))])
     right = np.concatenate([np.zeros(count), firm * usual, [_HARD]])
+    # Not at the top: it takes longer to load than most commands take.
+    from scipy import optimize
+
     weights, _ = optimize.nnls(wish, right)
     weights = weights / weights.sum()
     return dict(zip(names, map(float, weights), strict=True))
