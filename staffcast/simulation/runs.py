@@ -61,7 +61,7 @@ def play_all(
     play = partial(measure_chunk, case) if resume is None else _Kept(case, Path(resume))
     chunks: list[Chunk] = []
     done, wanted = 0, replications
-    if _expected(case) * replications < _WORTH_A_PROCESS:
+    if isinstance(processes, int) and processes > 1 and _expected(case) * replications < _WORTH_A_PROCESS:
         processes = 1
     while True:
         size = -(-(wanted - done) // _CHUNKS)
