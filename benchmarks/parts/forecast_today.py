@@ -54,8 +54,8 @@ def intraday(sets: Sequence[Series], options: Options) -> tuple[str, list[Goal]]
         rows.append((series.name, len(found.y), *(f"{found.wape(name):.3f}" for name in _FITS), *change.values()))
         goals += [
             Goal(
-                what=f"afternoon of {series.name}: `{model}` at noon ÷ at midnight, to three digits", high=1.0,
-                values=[round(found.wape(f"`{model}`, noon") / found.wape(f"`{model}`, midnight"), 3)],
+                what=f"afternoon of {series.name}: `{model}` at noon ÷ at midnight", high=1.0,
+                values=[found.wape(f"`{model}`, noon") / found.wape(f"`{model}`, midnight")],
             )
             for model in change
         ]  # fmt: skip
