@@ -192,18 +192,56 @@ TICKETS = Table(
         ),
         "first_response_at": Column(kind="time", about="first reply by a person", required=False, nullable=True),
         "resolved_at": Column(kind="time", about="closed", required=False, nullable=True),
+        "assigned_at": Column(kind="time", about="first given to an agent", required=False, nullable=True),
+        "bot_first_response_at": Column(kind="time", about="first automated reply", required=False, nullable=True),
+        "last_customer_at": Column(kind="time", about="the customer's last message", required=False, nullable=True),
+        "last_reply_at": Column(kind="time", about="the last reply by a person", required=False, nullable=True),
+        "handed_back_at": Column(
+            kind="time", about="a person handed it back to the bot", required=False, nullable=True
+        ),
+        "reopened_at": Column(kind="time", about="last reopened", required=False, nullable=True),
         "handle_s": Column(
             kind="number", about="active time of the agent", required=False, nullable=True, low=0, unit="s"
         ),
         "wait_s": Column(
             kind="number", about="wait until answered or given up", required=False, nullable=True, low=0, unit="s"
         ),
+        "mean_reply_s": Column(
+            kind="number", about="mean of every reply gap", required=False, nullable=True, low=0, unit="s"
+        ),
+        "stated_frt_s": Column(
+            kind="number",
+            about="first response time as the help desk states it, calendar clock",
+            required=False,
+            nullable=True,
+            unit="s",
+        ),
+        "stated_frt_business_s": Column(
+            kind="number", about="the same in its business hours", required=False, nullable=True, unit="s"
+        ),
+        "stated_resolution_s": Column(
+            kind="number", about="resolution time as stated, calendar clock", required=False, nullable=True, unit="s"
+        ),
+        "stated_resolution_business_s": Column(
+            kind="number", about="the same in its business hours", required=False, nullable=True, unit="s"
+        ),
         "reopens": Column(kind="whole", about="times reopened", required=False, nullable=True, low=0),
+        "replies": Column(kind="whole", about="replies by people", required=False, nullable=True, low=0),
+        "customer_messages": Column(
+            kind="whole", about="messages by the customer", required=False, nullable=True, low=0
+        ),
         "csat": Column(kind="number", about="rating 1–5", required=False, nullable=True, low=1, high=10),
+        "nps": Column(kind="number", about="would recommend, 0–10", required=False, nullable=True, low=0, high=10),
+        "ces": Column(kind="number", about="effort score, 1–10", required=False, nullable=True, low=1, high=10),
         "priority": Column(kind="text", about="class; the smallest goes first", required=False, nullable=True),
         "channel": Column(kind="text", about="whatsapp, chat, phone …", required=False, nullable=True),
+        "direction": Column(kind="text", about="inbound or outbound", required=False, nullable=True),
+        "topic": Column(kind="text", about="what it is about", required=False, nullable=True),
+        "bot_option": Column(kind="text", about="keyword or menu option", required=False, nullable=True),
+        "team": Column(kind="text", about="the agent's team", required=False, nullable=True),
         "agent": Column(kind="text", about="who answered", required=False, nullable=True),
         "customer_id": Column(kind="text", about="who asked", required=False, nullable=True),
+        "status": Column(kind="text", about="as the help desk has it", required=False, nullable=True),
         "outcome": Column(kind="text", about="answered, abandoned, bot_closed, open …", required=False, nullable=True),
     },
 )
