@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import compiled, inlined
 
 __all__ = ["DETERMINISTIC", "EMPIRICAL", "EXPONENTIAL", "GAMMA", "LOGNORMAL", "WEIBULL", "child", "draw", "uniform"]
 
@@ -32,7 +32,7 @@ _S30, _S27, _S31, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(
 _UNIT = 2.0**-52
 
 
-@compiled
+@inlined
 def child(key: Any, purpose: int) -> Any:
     """64 new bits from 64 and a purpose ≥ 0."""
     x = key + _GOLDEN * np.uint64(purpose + 1)
@@ -41,7 +41,7 @@ def child(key: Any, purpose: int) -> Any:
     return x ^ (x >> _S31)
 
 
-@compiled
+@inlined
 def uniform(key: Any, purpose: int) -> float:
     """Uniform in (0, 1)."""
     # 52 bits: with 53 the half would be rounded, and the largest would be 1.

@@ -32,7 +32,7 @@ import math
 from typing import Any
 
 from staffcast.simulation import heap, tournament
-from staffcast.simulation.compiled import compiled, uncounted
+from staffcast.simulation.compiled import compiled, kept, uncounted
 from staffcast.simulation.crew import call_in, free_agent, mark, send_home, under_way
 from staffcast.simulation.hands import (
     AREAS,
@@ -80,7 +80,7 @@ def _begun(ticket: int, now: float, begin: Any, spells: Any, marks: Any) -> None
         mark(3, now, spells, marks)
 
 
-@compiled
+@kept
 def play(
     known: int,
     arrival: Any,

@@ -44,7 +44,7 @@ import math
 from typing import Any
 
 from staffcast.simulation import heap
-from staffcast.simulation.compiled import compiled, uncounted
+from staffcast.simulation.compiled import kept, uncounted
 from staffcast.simulation.lines import (
     ALL,
     GIVES_UP,
@@ -72,7 +72,7 @@ __all__ = ["DROP_RULES", "play"]
 DROP_RULES = ("finish", "finish_count", "preempt", "handover")
 
 
-@compiled
+@kept
 def play(
     known: int,
     arrival: Any,
@@ -165,42 +165,52 @@ def play(
         most = max(most, staff)
     eager = returns[0] > 0 or returns[2] > 0 or returns[5] > 0
     plain = not eager and rule < PREEMPT
+    # One place per agent, with when its ticket ends; of an idle agent that is past. So an end at which nobody waits is
+    # no event, and each ticket costs one change of the heap.
     hands_s, hands = heap.new(2 * most + 1)
     late_s, late = heap.new(len(spells[0]) + 1)
     soon_s, soon = heap.new(4 * room + len(spells[0]) + 1 if eager else 1)
-    i, before, held = 0, 0, 0
+    i, before = 0, 0
     coming = arrival[0] if known else math.inf
     for step in range(len(agents)):
         staff, edge, close = agents[step], edges[step], edges[step + 1]
-        while heap.top(hands_s, held) <= edge:
-            heap.pop(hands_s, hands, held)
-            held -= 1
         leavers_done(edge, late_s, late, spells, marks)
-        if held > staff:
-            drop(
-                rule, staff, step, edge, hands_s, hands, held, late_s, late, heads, tails, after, kind, rest, begin,
-                end, leave, leaver_bits, handover_s, spells, marks,
-            )  # fmt: skip
-            held = staff
-        elif staff > before and marks[LATE] > 0:
-            held = rise(
-                staff - before, rule, edge, step, leaver_bits, hands_s, hands, held, late_s, late, spells, marks
-            )
-        before = staff
+        if staff != before:
+            held = before
+            while heap.top(hands_s, held) <= edge:
+                heap.pop(hands_s, hands, held)
+                held -= 1
+            if held > staff:
+                drop(
+                    rule, staff, step, edge, hands_s, hands, held, late_s, late, heads, tails, after, kind, rest, begin,
+                    end, leave, leaver_bits, handover_s, spells, marks,
+                )  # fmt: skip
+                held = staff
+            elif staff > before and marks[LATE] > 0:
+                held = rise(
+                    staff - before, rule, edge, step, leaver_bits, hands_s, hands, held, late_s, late, spells, marks
+                )
+            while held < staff:
+                heap.push(hands_s, hands, held, -math.inf, -1)
+                held += 1
+            before = staff
         while coming <= edge:
             join(i, kind[i], heads, tails, after, marks)
             if eager:
                 await_turn(i, arrival[i], edge, leave, returns, soon_s, soon, marks)
             i += 1
             coming = arrival[i] if i < known else math.inf
-        while held < staff and marks[QUEUED] > 0:
+        done = heap.top(hands_s, staff)
+        while done <= edge and marks[QUEUED] > 0:
             ticket = take(heads, after, leave, arrival, opened, step, edge, ageing_s, marks)
             if ticket < 0:
                 break
-            done = begin_one(ticket, edge, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
-            heap.push(hands_s, hands, held, done, ticket)
-            held += 1
-        done = heap.top(hands_s, held)
+            until = begin_one(ticket, edge, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
+            heap.replace(hands_s, hands, staff, until, ticket)
+            done = heap.top(hands_s, staff)
+        # ``done`` is the next end of a ticket at which somebody may be taken; infinity while nobody waits who may be.
+        if done <= edge or marks[QUEUED] == 0:
+            done = math.inf
         event = heap.top(soon_s, marks[SOON])
         while True:
             if coming <= done and coming <= event:
@@ -241,38 +251,37 @@ def play(
             else:
                 if done >= close:
                     break
-                ticket = -1
-                if marks[QUEUED] > 0:
-                    ticket = take(heads, after, leave, arrival, opened, step, done, ageing_s, marks)
+                ticket = take(heads, after, leave, arrival, opened, step, done, ageing_s, marks)
                 if ticket < 0:
-                    heap.pop(hands_s, hands, held)
-                    held -= 1
-                elif plain:
+                    done = math.inf
+                    continue
+                if plain:
                     begin[ticket] = done
-                    end[ticket] = done + service[ticket]
-                    heap.replace(hands_s, hands, held, end[ticket], ticket)
+                    until = done + service[ticket]
+                    end[ticket] = until
                 else:
-                    now = done
-                    done = begin_one(ticket, now, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
-                    heap.replace(hands_s, hands, held, done, ticket)
+                    until = begin_one(ticket, done, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
                     event = heap.top(soon_s, marks[SOON])
-                done = heap.top(hands_s, held)
+                heap.replace(hands_s, hands, staff, until, ticket)
+                done = heap.top(hands_s, staff) if marks[QUEUED] > 0 else math.inf
                 continue
-            if held < staff and opened[kind[ticket]][step]:
+            if not opened[kind[ticket]][step]:
+                join(ticket, kind[ticket], heads, tails, after, marks)
+            elif done == math.inf and heap.top(hands_s, staff) <= now:
                 if plain:
                     begin[ticket] = now
-                    done = now + service[ticket]
-                    end[ticket] = done
+                    until = now + service[ticket]
+                    end[ticket] = until
                 else:
-                    done = begin_one(ticket, now, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
-                heap.push(hands_s, hands, held, done, ticket)
-                held += 1
-                done = heap.top(hands_s, held)
+                    until = begin_one(ticket, now, rest, begin, end, leave, bits, returns, soon_s, soon, spells, marks)
+                    event = heap.top(soon_s, marks[SOON])
+                heap.replace(hands_s, hands, staff, until, ticket)
+                continue
             else:
                 join(ticket, kind[ticket], heads, tails, after, marks)
-                if eager:
-                    await_turn(ticket, now, now, leave, returns, soon_s, soon, marks)
+                done = heap.top(hands_s, staff)
             if eager:
+                await_turn(ticket, now, now, leave, returns, soon_s, soon, marks)
                 event = heap.top(soon_s, marks[SOON])
     leavers_done(math.inf, late_s, late, spells, marks)
     return True

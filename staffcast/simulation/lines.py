@@ -11,7 +11,7 @@ from typing import Any
 
 from staffcast.simulation import heap
 from staffcast.simulation.chance import EXPONENTIAL, child, draw, uniform
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import compiled, inlined
 
 __all__ = [
     "ALL",
@@ -50,7 +50,7 @@ QUEUED, ALL, SPELLS, LATE, SOON = 0, 1, 2, 6, 7
 _WILL, _DELAY, _WORK, _PATIENCE, _BITS, _CAUSES = 0, 1, 1_000, 2_000, 3_000, 10_000
 
 
-@compiled
+@inlined
 def take(
     heads: Any, after: Any, leave: Any, arrival: Any, opened: Any, step: int, now: float, ageing_s: float, marks: Any
 ) -> int:
@@ -78,7 +78,7 @@ def take(
     return ticket  # type: ignore[no-any-return]
 
 
-@compiled
+@inlined
 def join(ticket: int, kind: int, heads: Any, tails: Any, after: Any, marks: Any) -> None:
     """To the end of its line."""
     if heads[kind] < 0:
@@ -90,14 +90,14 @@ def join(ticket: int, kind: int, heads: Any, tails: Any, after: Any, marks: Any)
     marks[QUEUED] += 1
 
 
-@compiled
+@inlined
 def expect(time: float, event: int, soon_s: Any, soon: Any, marks: Any) -> None:
     """Note a future event."""
     heap.push(soon_s, soon, marks[SOON], time, event)
     marks[SOON] += 1
 
 
-@compiled
+@inlined
 def await_turn(
     ticket: int, came: float, now: float, leave: Any, returns: Any, soon_s: Any, soon: Any, marks: Any
 ) -> None:
@@ -108,7 +108,7 @@ def await_turn(
         expect(came + returns[6], 4 * ticket + REPEATED, soon_s, soon, marks)
 
 
-@compiled
+@inlined
 def begin_one(
     ticket: int,
     now: float,
@@ -140,7 +140,7 @@ def begin_one(
     return done  # type: ignore[no-any-return]
 
 
-@compiled
+@inlined
 def reopens_at(ticket: int, done: float, bits: Any, returns: Any, sample: Any) -> float:
     """When one that is done comes back; infinity for never."""
     if uniform(bits[ticket], REOPENED * _CAUSES + _WILL) >= returns[2]:
@@ -148,7 +148,7 @@ def reopens_at(ticket: int, done: float, bits: Any, returns: Any, sample: Any) -
     return done + draw(EXPONENTIAL, returns[3], 0.0, sample, 0, 0, bits[ticket], REOPENED * _CAUSES + _DELAY)
 
 
-@compiled
+@inlined
 def calls_again_at(ticket: int, now: float, bits: Any, returns: Any, sample: Any) -> float:
     """When one who gave up calls again; infinity for never."""
     if uniform(bits[ticket], REDIALLED * _CAUSES + _WILL) >= returns[0]:
@@ -156,7 +156,7 @@ def calls_again_at(ticket: int, now: float, bits: Any, returns: Any, sample: Any
     return now + draw(EXPONENTIAL, returns[1], 0.0, sample, 0, 0, bits[ticket], REDIALLED * _CAUSES + _DELAY)
 
 
-@compiled
+@inlined
 def asks_again(ticket: int, bits: Any, returns: Any) -> bool:
     """Whether one who still waits sends another message."""
     return uniform(bits[ticket], REPEATED * _CAUSES + _WILL) < returns[5]  # type: ignore[no-any-return]

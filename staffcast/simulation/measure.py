@@ -33,10 +33,10 @@ from staffcast.simulation.tally import (
     COARSE,
     FINE,
     FINE_PER_COARSE,
-    LOG_FINE,
-    LOWEST_S,
     TICKET_STATS,
     TIME_STATS,
+    bin_edges,
+    bins_of,
     tally,
 )
 
@@ -129,19 +129,24 @@ def sum_in_one_pass(case: Case, played: Played, sums: Sums, run: int) -> None:
     edges = case.staffing.edges_s.copy()  # as in replication: one type, whether it came from another process or not
     n, stats = len(edges) - 1, len(TICKET_STATS)
     # One row per interval while counting: what a ticket adds then lies side by side.
-    tickets, classes, seconds = np.zeros((n, stats)), np.zeros((len(case.shares), stats)), np.zeros((3, n))
+    cells, seconds, waits = np.zeros((len(case.shares), n + 1, stats)), np.zeros((3, n)), np.zeros(FINE + 1, np.int64)
     standing, ages = np.zeros(n), np.zeros((1 + len(AGES_S), n))
     tally(
         played.backlog, played.arrival_s, played.begin_s, played.end_s, played.leave_s, played.kind, edges,
         _limit(case), case.window_s, case.first_reply_s, (played.break_from_s, played.break_to_s),
-        (played.overtime_from_s, played.overtime_to_s), tickets, classes, seconds, standing, ages, sums.waits,
-        sums.waits_by_interval, sums.coarse[run], np.zeros((3, n + 1)), np.zeros((len(classes), n), np.int64),
+        (played.overtime_from_s, played.overtime_to_s), cells, seconds, standing, ages, waits,
+        sums.waits_by_interval, np.zeros((3, n + 1)), np.zeros((len(cells), n), np.int64),
     )  # fmt: skip
-    agents_busy = _agents_busy(played, seconds[1])
+    sums.waits[:] += waits
+    sums.coarse[run, 0] += waits[0]
+    sums.coarse[run, 1:] += waits[1:].reshape(COARSE, FINE_PER_COARSE).sum(axis=1, dtype=np.int32)
     sums.by_interval[run] += np.concatenate(
-        (tickets.T, seconds[:1], standing[None], seconds[1:], agents_busy[None], ages)
-    )
-    sums.by_class[run] += classes.T
+        (
+            cells[:, :n].sum(axis=0).T, seconds[:1], standing[None], seconds[1:],
+            _agents_busy(played, seconds[1])[None], ages,
+        )
+    )  # fmt: skip
+    sums.by_class[run] += cells.sum(axis=1).T
 
 
 def sum_by_arrays(case: Case, played: Played, sums: Sums, run: int) -> None:
@@ -155,7 +160,7 @@ def sum_by_arrays(case: Case, played: Played, sums: Sums, run: int) -> None:
         sums.by_interval[run, k] += np.bincount(interval, values[inside], minlength=n)
         sums.by_class[run, k] += np.bincount(played.kind, values, minlength=classes)
     sums.by_interval[run, stats:] += np.concatenate((_time_stats(played, wait, edges), _ages(played, edges)))
-    bins, replied = _bins(wait), ~played.abandoned
+    bins, replied = bins_of(wait), ~played.abandoned
     coarse = (bins + FINE_PER_COARSE - 1) // FINE_PER_COARSE
     sums.waits[:] += np.bincount(bins[replied], minlength=FINE + 1)
     sums.coarse[run] += np.bincount(coarse[replied], minlength=COARSE + 1).astype(np.int32)
@@ -177,7 +182,7 @@ def wait_quantiles(counts: npt.NDArray[np.integer], quantiles: FloatArray) -> Fl
     array (..., q)
         The smallest wait that at least this share of the tickets does not exceed, to one bin.
     """
-    ratio = LOG_FINE * (1 if counts.shape[-1] == FINE + 1 else FINE_PER_COARSE)
+    edges = bin_edges(counts.shape[-1] == FINE + 1)
     flat = counts.reshape(-1, counts.shape[-1])
     out = np.full((len(flat), len(quantiles)), np.nan)
     for row, count in enumerate(flat):
@@ -187,15 +192,9 @@ def wait_quantiles(counts: npt.NDArray[np.integer], quantiles: FloatArray) -> Fl
         rank = quantiles * total[-1]
         place = np.searchsorted(total, rank - 1e-9 * total[-1])
         inside = (rank - (total - count)[place]) / count[place]
-        out[row] = np.where(place == 0, 0.0, LOWEST_S * np.exp((place - 1 + inside) * ratio))
+        low = edges[place - 1]
+        out[row] = np.where(place == 0, 0.0, low + inside * (edges[place] - low))
     return out.reshape(*counts.shape[:-1], len(quantiles))
-
-
-def _bins(wait: FloatArray) -> IntArray:
-    with np.errstate(divide="ignore"):
-        place = np.floor(np.log(wait / LOWEST_S) / LOG_FINE)
-    inside = np.clip(place, 0, FINE - 1).astype(np.int64) + 1
-    return np.where(wait > 0, inside, 0)
 
 
 def _limit(case: Case) -> float:

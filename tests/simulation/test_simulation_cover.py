@@ -9,7 +9,7 @@ from staffcast.simulation import Arrivals, Service, Staffing, simulate
 from staffcast.simulation.intervals import quantile_interval
 from staffcast.simulation.measure import measure_chunk
 from staffcast.simulation.outcome import collect
-from staffcast.simulation.tally import COARSE, FINE, FINE_PER_COARSE, LOG_FINE, LOWEST_S
+from staffcast.simulation.tally import COARSE, FINE, FINE_PER_COARSE, bin_edges
 
 EXPERIMENTS, RUNS = 250, 40
 
@@ -47,7 +47,7 @@ def of_waits(rows):
     coarse = np.zeros((len(rows), COARSE + 1), dtype=np.int32)
     for row, waits in enumerate(rows):
         for wait in waits:
-            place = 0 if wait == 0 else int(np.log(wait / LOWEST_S) / LOG_FINE) + 1
+            place = 0 if wait == 0 else int(np.searchsorted(bin_edges(True), wait, side="right"))
             fine[place] += 1
             coarse[row, -(-place // FINE_PER_COARSE)] += 1
     return fine, coarse
