@@ -21,6 +21,7 @@ def map_chunks(
     *,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    take: Callable[[Item, Result], None] | None = None,
 ) -> list[Result]:
     """Apply ``function`` to every item and return the results in the order of the items.
 
@@ -36,11 +37,14 @@ def map_chunks(
         1 runs in this process; more start that many at most.
     progress : callable, optional
         Called in this process as ``progress(done, total)`` after each chunk that is done.
+    take : callable, optional
+        Called in this process with each item and its result once it is there, in any order. No result is kept then:
+        large ones need not all lie in memory.
 
     Returns
     -------
     list
-        ``[function(item) for item in items]``.
+        ``[function(item) for item in items]``; empty with ``take``.
 
     Raises
     ------
@@ -65,18 +69,28 @@ def map_chunks(
     if processes <= 1:
         results = []
         for done, chunk in enumerate(chunks, start=1):
-            results.append(function(chunk))
+            result = function(chunk)
+            if take is None:
+                results.append(result)
+            else:
+                take(chunk, result)
             if progress is not None:
                 progress(done, len(chunks))
         return results
     pool = ProcessPoolExecutor(processes, initializer=_leave_interrupt_to_parent)
     try:
-        futures: list[Future[Result]] = [pool.submit(function, chunk) for chunk in chunks]
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()  # raises here what a worker raised, at once and not after the last chunk
+        futures: dict[Future[Result], int] = {pool.submit(function, chunk): place for place, chunk in enumerate(chunks)}
+        found: dict[int, Result] = {}
+        for done, future in enumerate(as_completed(tuple(futures)), start=1):
+            place = futures.pop(future)
+            result = future.result()  # raises here what a worker raised, at once and not after the last chunk
+            if take is None:
+                found[place] = result
+            else:
+                take(chunks[place], result)
             if progress is not None:
                 progress(done, len(chunks))
-        return [future.result() for future in futures]
+        return [found[place] for place in sorted(found)]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

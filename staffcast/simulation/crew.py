@@ -7,7 +7,7 @@ from typing import Any
 
 from staffcast.simulation import tournament
 from staffcast.simulation.chance import child, uniform
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import compiled, inlined
 from staffcast.simulation.hands import (
     AREAS,
     AWAY,
@@ -189,7 +189,7 @@ def under_way(seconds: float, agents: int, width: int, groups: int, who: Any, ar
                 area[OVERTIME * groups + who[at + GROUP]] += seconds
 
 
-@compiled
+@inlined
 def free_agent(by_priority: bool, groups: int, in_vain: Any, width: int, times: Any, ends: Any) -> int:
     """Whose turn it is to take a waiting ticket, of the groups that were not asked in vain; −1 for nobody."""
     for load in range(width):

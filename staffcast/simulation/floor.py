@@ -32,7 +32,7 @@ import math
 from typing import Any
 
 from staffcast.simulation import heap, tournament
-from staffcast.simulation.compiled import compiled, kept, uncounted
+from staffcast.simulation.compiled import inlined, kept, uncounted
 from staffcast.simulation.crew import call_in, free_agent, mark, send_home, under_way
 from staffcast.simulation.hands import (
     AREAS,
@@ -59,7 +59,6 @@ from staffcast.simulation.lines import (
     REPEATED,
     SOON,
     again,
-    asks_again,
     await_turn,
     calls_again_at,
     expect,
@@ -72,7 +71,7 @@ __all__ = ["ROUTINGS", "play"]
 ROUTINGS = ("longest_idle", "priority")
 
 
-@compiled
+@inlined
 def _begun(ticket: int, now: float, begin: Any, spells: Any, marks: Any) -> None:
     if begin[ticket] != begin[ticket]:
         begin[ticket] = now
@@ -209,7 +208,7 @@ def play(
         while coming <= edge:
             join(i, kind[i], heads, tails, after, marks)
             if eager:
-                await_turn(i, arrival[i], edge, leave, returns, soon_s, soon, marks)
+                await_turn(i, arrival[i], edge, leave, bits, returns, soon_s, soon, marks)
             i += 1
             coming = arrival[i] if i < known else math.inf
         while marks[QUEUED] > 0:
@@ -247,12 +246,16 @@ def play(
                     if waits:
                         end[parent] = now
                         leave[parent] = -math.inf
-                        back = calls_again_at(parent, now, bits, returns, sample)
-                        if back < math.inf:
-                            expect(back, 4 * parent + REDIALLED, soon_s, soon, marks)
-                            event = heap.top(soon_s, marks[SOON])
+                        expect(
+                            calls_again_at(parent, now, bits, returns, sample),
+                            4 * parent + REDIALLED,
+                            soon_s,
+                            soon,
+                            marks,
+                        )
+                        event = heap.top(soon_s, marks[SOON])
                     continue
-                if what == REPEATED and not (waits and leave[parent] >= now and asks_again(parent, bits, returns)):
+                if what == REPEATED and not waits:
                     continue
                 if marks[ALL] >= room:
                     return False
@@ -294,7 +297,7 @@ def play(
             else:
                 join(ticket, line, heads, tails, after, marks)
                 if eager:
-                    await_turn(ticket, now, now, leave, returns, soon_s, soon, marks)
+                    await_turn(ticket, now, now, leave, bits, returns, soon_s, soon, marks)
                     event = heap.top(soon_s, marks[SOON])
         for row in range(AREAS * groups):
             found[row * steps + step] = max(area[row], 0.0)

@@ -14,7 +14,7 @@ import math
 from typing import Any
 
 from staffcast.simulation import tournament
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import inlined
 from staffcast.simulation.lines import QUEUED
 
 __all__ = [
@@ -48,7 +48,7 @@ BUSY, IN_HAND, OVERTIME, TAKEN = range(4)
 AREAS = 4
 
 
-@compiled
+@inlined
 def stand(agent: int, level: int, now: float, width: int, who: Any, times: Any, ends: Any) -> None:
     """To the end of a line."""
     at, tail = agent * (FIELDS + width), ends[2 * level + 1]
@@ -62,7 +62,7 @@ def stand(agent: int, level: int, now: float, width: int, who: Any, times: Any, 
     times[agent * (1 + width)] = now
 
 
-@compiled
+@inlined
 def step_out(agent: int, level: int, width: int, who: Any, ends: Any) -> None:
     """Out of a line, wherever in it."""
     at = agent * (FIELDS + width)
@@ -77,7 +77,7 @@ def step_out(agent: int, level: int, width: int, who: Any, ends: Any) -> None:
         who[behind * (FIELDS + width) + _AHEAD] = ahead
 
 
-@compiled
+@inlined
 def ask(kind: int, by_priority: bool, groups: int, askable: Any, width: int, times: Any, ends: Any) -> int:
     """The agent to whom a ticket of a class goes; −1 if nobody who serves it has a place."""
     for load in range(width):
@@ -98,7 +98,7 @@ def ask(kind: int, by_priority: bool, groups: int, askable: Any, width: int, tim
     return -1
 
 
-@compiled
+@inlined
 def take_served(
     group: int,
     serves: Any,
@@ -139,7 +139,7 @@ def take_served(
     return ticket  # type: ignore[no-any-return]
 
 
-@compiled
+@inlined
 def _repace(agent: int, load: int, factor: float, now: float, width: int, times: Any) -> float:
     """Stretch what is left of the first so many conversations; when the first of them will be done."""
     soonest, base = math.inf, agent * (1 + width) + 1
@@ -153,7 +153,7 @@ def _repace(agent: int, load: int, factor: float, now: float, width: int, times:
     return soonest
 
 
-@compiled
+@inlined
 def take_up(
     agent: int,
     work: float,
@@ -190,7 +190,7 @@ def take_up(
     tournament.put(keys, agent, min(done, soonest))
 
 
-@compiled
+@inlined
 def first_done(agent: int, width: int, who: Any, times: Any) -> int:
     """Which of an agent's conversations, 0 …, is done first."""
     base = agent * (1 + width) + 1
@@ -201,7 +201,7 @@ def first_done(agent: int, width: int, who: Any, times: Any) -> int:
     return slot
 
 
-@compiled
+@inlined
 def swap(
     agent: int, slot: int, work: float, ticket: int, now: float, width: int, groups: int, slow: Any, who: Any,
     times: Any, keys: Any, area: Any,
@@ -215,7 +215,7 @@ def swap(
     tournament.put(keys, agent, _repace(agent, load, 1.0, now, width, times))
 
 
-@compiled
+@inlined
 def lay_down(
     agent: int,
     slot: int,

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from staffcast.simulation.checks import FloatArray, IntArray
+from staffcast.simulation.checks import FloatArray
 from staffcast.simulation.measure import wait_quantiles
 
 __all__ = ["bounds", "mean_error", "quantile_interval", "ratio"]
 
 
 def quantile_interval(
-    waits: IntArray, by_replication: npt.NDArray[np.integer], quantile: float, confidence: float = 0.95
+    waits: npt.NDArray[np.integer], by_replication: npt.NDArray[np.integer], quantile: float, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Interval of a quantile of the waits pooled over all tickets; the replication is its unit.
 

@@ -56,11 +56,11 @@ from staffcast.simulation.lines import (
     REPEATED,
     SOON,
     again,
-    asks_again,
     await_turn,
     begin_one,
     calls_again_at,
     drop,
+    expect,
     join,
     leavers_done,
     rise,
@@ -197,7 +197,7 @@ def play(
         while coming <= edge:
             join(i, kind[i], heads, tails, after, marks)
             if eager:
-                await_turn(i, arrival[i], edge, leave, returns, soon_s, soon, marks)
+                await_turn(i, arrival[i], edge, leave, bits, returns, soon_s, soon, marks)
             i += 1
             coming = arrival[i] if i < known else math.inf
         done = heap.top(hands_s, staff)
@@ -232,15 +232,18 @@ def play(
                     if waits:
                         end[parent] = now
                         leave[parent] = -math.inf
-                        back = calls_again_at(parent, now, bits, returns, sample)
-                        if back < math.inf:
-                            heap.push(soon_s, soon, marks[SOON], back, 4 * parent + REDIALLED)
-                            marks[SOON] += 1
-                            event = heap.top(soon_s, marks[SOON])
+                        expect(
+                            calls_again_at(parent, now, bits, returns, sample),
+                            4 * parent + REDIALLED,
+                            soon_s,
+                            soon,
+                            marks,
+                        )
+                        event = heap.top(soon_s, marks[SOON])
                     continue
                 if what == REOPENED and leave[parent] != now:
                     continue  # it was interrupted, and ended later than it had been expected to
-                if what == REPEATED and not (waits and leave[parent] >= now and asks_again(parent, bits, returns)):
+                if what == REPEATED and not waits:
                     continue
                 if marks[ALL] >= room:
                     return False
@@ -281,7 +284,7 @@ def play(
                 join(ticket, kind[ticket], heads, tails, after, marks)
                 done = heap.top(hands_s, staff)
             if eager:
-                await_turn(ticket, now, now, leave, returns, soon_s, soon, marks)
+                await_turn(ticket, now, now, leave, bits, returns, soon_s, soon, marks)
                 event = heap.top(soon_s, marks[SOON])
     leavers_done(math.inf, late_s, late, spells, marks)
     return True

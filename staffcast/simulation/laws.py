@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from staffcast.contracts import bad_value
-from staffcast.simulation import chance, checks
+from staffcast.simulation import chance, checks, streams
 from staffcast.simulation.checks import FloatArray, IntArray
 
 __all__ = ["Patience", "Service"]
@@ -81,9 +81,9 @@ class Service:
             return self.sample_s[random.integers(len(self.sample_s), size=count)]
         mean = self.mean_s if self.mean_s.ndim == 0 else self.mean_s[interval]
         if self.kind == "exponential":
-            drawn = random.standard_exponential(count)
-            drawn *= mean
-            return drawn
+            if mean.ndim == 0:
+                return streams.exponentials(random, float(mean), count)
+            return streams.exponentials(random, 1.0, count) * mean
         if self.kind == "lognormal":
             variance = math.log1p(self.cv**2)
             return np.exp(math.sqrt(variance) * random.standard_normal(count) - variance / 2) * mean
@@ -169,10 +169,9 @@ class Patience:
             place = below + (random.random(count) * (len(self.sample_s) - below)).astype(np.int64)
             # Who has outlasted everybody in the sample stays.
             return np.append(self.sample_s, math.inf)[place] - age_s
-        left = random.standard_exponential(count)
         if self.shape == 1.0:
-            left *= self.mean_s
-            return left
+            return streams.exponentials(random, self.mean_s, count)
+        left = streams.exponentials(random, 1.0, count)
         age = np.asarray(age_s) / self.scale_s
         return np.asarray(self.scale_s * ((age**self.shape + left) ** (1 / self.shape) - age))
 

@@ -28,7 +28,6 @@ __all__ = [
     "SOON",
     "SPELLS",
     "again",
-    "asks_again",
     "await_turn",
     "begin_one",
     "calls_again_at",
@@ -99,13 +98,19 @@ def expect(time: float, event: int, soon_s: Any, soon: Any, marks: Any) -> None:
 
 @inlined
 def await_turn(
-    ticket: int, came: float, now: float, leave: Any, returns: Any, soon_s: Any, soon: Any, marks: Any
+    ticket: int, came: float, now: float, leave: Any, bits: Any, returns: Any, soon_s: Any, soon: Any, marks: Any
 ) -> None:
-    """What may happen to one that waits; who came long before the start has asked again already."""
-    if returns[0] > 0 and leave[ticket] < math.inf:
+    """What may happen to one that waits; who came long before the start has asked again already.
+
+    Who would do what is known already, so only what will happen, if the ticket still waits then, is noted.
+    """
+    redials = returns[0]
+    if redials > 0 and leave[ticket] < math.inf and uniform(bits[ticket], REDIALLED * _CAUSES + _WILL) < redials:
         expect(leave[ticket], 4 * ticket + GIVES_UP, soon_s, soon, marks)
-    if returns[5] > 0 and came + returns[6] >= now:
-        expect(came + returns[6], 4 * ticket + REPEATED, soon_s, soon, marks)
+    if returns[5] > 0:
+        asks = came + returns[6]
+        if asks >= now and leave[ticket] >= asks and uniform(bits[ticket], REPEATED * _CAUSES + _WILL) < returns[5]:
+            expect(asks, 4 * ticket + REPEATED, soon_s, soon, marks)
 
 
 @inlined
@@ -150,16 +155,8 @@ def reopens_at(ticket: int, done: float, bits: Any, returns: Any, sample: Any) -
 
 @inlined
 def calls_again_at(ticket: int, now: float, bits: Any, returns: Any, sample: Any) -> float:
-    """When one who gave up calls again; infinity for never."""
-    if uniform(bits[ticket], REDIALLED * _CAUSES + _WILL) >= returns[0]:
-        return math.inf
+    """When one who gave up and will call again does so."""
     return now + draw(EXPONENTIAL, returns[1], 0.0, sample, 0, 0, bits[ticket], REDIALLED * _CAUSES + _DELAY)
-
-
-@inlined
-def asks_again(ticket: int, bits: Any, returns: Any) -> bool:
-    """Whether one who still waits sends another message."""
-    return uniform(bits[ticket], REPEATED * _CAUSES + _WILL) < returns[5]  # type: ignore[no-any-return]
 
 
 @compiled

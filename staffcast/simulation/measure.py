@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,7 @@ from staffcast.simulation.tally import (
     tally,
 )
 
-__all__ = ["Chunk", "Sums", "measure_chunk", "sum_by_arrays", "sum_in_one_pass", "wait_quantiles"]
+__all__ = ["Chunk", "Sums", "Whole", "measure_chunk", "sum_by_arrays", "sum_in_one_pass", "wait_quantiles"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +63,7 @@ class Sums:
     by_interval: FloatArray
     by_class: FloatArray
     waits: IntArray
-    waits_by_interval: npt.NDArray[np.int32]
+    waits_by_interval: IntArray | npt.NDArray[np.int32]
     coarse: npt.NDArray[np.int32]
 
     @classmethod
@@ -102,6 +103,58 @@ class Chunk:
     met: FloatArray
     brought: FloatArray
     by_group: FloatArray
+
+
+class Whole:
+    """Room for the chunks of all replications; each is put in once it is there, and need not be kept itself."""
+
+    def __init__(self) -> None:
+        self._chunk: Chunk | None = None
+
+    @property
+    def chunk(self) -> Chunk:
+        """All of them as one."""
+        assert self._chunk is not None  # asked for only after something was put in
+        return self._chunk
+
+    def grow(self, runs: int, like: Chunk) -> None:
+        """Make room for so many replications in all."""
+        before = self._chunk
+
+        def longer(values: npt.NDArray[Any], old: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+            out = np.zeros((runs, *values.shape[1:]), values.dtype)
+            if old is not None:
+                out[: len(old)] = old
+            return out
+
+        def all_of(new: Any, old: Any, names: tuple[str, ...]) -> dict[str, Any]:
+            return {name: longer(getattr(new, name), None if old is None else getattr(old, name)) for name in names}
+
+        sums = None if before is None else before.sums
+        added = {name: np.zeros_like(getattr(like.sums, name), np.int64) for name in _ADDED} if sums is None else {
+            name: getattr(sums, name) for name in _ADDED
+        }  # fmt: skip
+        self._chunk = Chunk(
+            sums=Sums(**all_of(like.sums, sums, _BY_RUN_SUMS), **added), **all_of(like, before, _BY_RUN)
+        )
+
+    def put(self, runs: int, at: range, chunk: Chunk) -> None:
+        """Put one in where its replications belong, of so many in all."""
+        if self._chunk is None or len(self._chunk.met) < runs:
+            self.grow(runs, chunk)
+        place = slice(at.start, at.stop)
+        for name in _BY_RUN:
+            getattr(self.chunk, name)[place] = getattr(chunk, name)
+        for name in _BY_RUN_SUMS:
+            getattr(self.chunk.sums, name)[place] = getattr(chunk.sums, name)
+        for name in _ADDED:
+            total = getattr(self.chunk.sums, name)
+            total += getattr(chunk.sums, name)
+
+
+_BY_RUN = ("work_s", "staffed_s", "met", "brought", "by_group")
+_BY_RUN_SUMS = ("by_interval", "by_class", "coarse")
+_ADDED = ("waits", "waits_by_interval")
 
 
 def measure_chunk(case: Case, replications: range) -> Chunk:

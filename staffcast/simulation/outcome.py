@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import bad_value
@@ -14,7 +15,7 @@ from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.floorplay import GROUP_STATS
 from staffcast.simulation.groups import paces
 from staffcast.simulation.intervals import bounds, mean_error, quantile_interval, ratio
-from staffcast.simulation.measure import Chunk, wait_quantiles
+from staffcast.simulation.measure import Chunk, Whole, wait_quantiles
 from staffcast.simulation.replication import play_replication
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.summary import Summary
@@ -124,17 +125,16 @@ class Outcome:
 
 def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     """Put the chunks together, in the order of their replications."""
-    intervals = np.concatenate([chunk.sums.by_interval for chunk in chunks])
-    classes = np.concatenate([chunk.sums.by_class for chunk in chunks])
-    coarse = np.concatenate([chunk.sums.coarse for chunk in chunks])
-    waits_by_interval, waits = chunks[0].sums.waits_by_interval.astype(np.int64), chunks[0].sums.waits.copy()
-    for chunk in chunks[1:]:
-        waits_by_interval += chunk.sums.waits_by_interval
-        waits += chunk.sums.waits
-    met, work, staffed, brought, groups = (
-        np.concatenate([getattr(chunk, name) for chunk in chunks])
-        for name in ("met", "work_s", "staffed_s", "brought", "by_group")
-    )
+    whole = Whole()
+    if len(chunks) > 1:
+        runs, first = sum(len(chunk.met) for chunk in chunks), 0
+        for chunk in chunks:
+            whole.put(runs, range(first, first + len(chunk.met)), chunk)
+            first += len(chunk.met)
+    chunk = whole.chunk if len(chunks) > 1 else chunks[0]
+    intervals, classes, coarse = chunk.sums.by_interval, chunk.sums.by_class, chunk.sums.coarse
+    waits, waits_by_interval = chunk.sums.waits, chunk.sums.waits_by_interval
+    met, work, staffed, brought, groups = chunk.met, chunk.work_s, chunk.staffed_s, chunk.brought, chunk.by_group
     split = len(TICKET_STATS)
     tickets = dict(zip(TICKET_STATS, np.moveaxis(intervals[:, :split], 1, 0), strict=True))
     times = dict(zip(TIME_STATS, np.moveaxis(intervals[:, split:], 1, 0), strict=True))
@@ -146,13 +146,13 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
         by_group=_by_group(case, groups),
         summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought, _could(case, groups)),
         by_replication=_by_replication(case, (totals, tickets["offered"]), times, coarse, work, staffed, brought),
-        queue_end=times["queue_end"],
+        queue_end=times["queue_end"].copy(),  # not a part of all that was added up, which may go now
         case=case,
     )
 
 
 def _by_replication(
-    case: Case, counted: tuple[Sums, FloatArray], times: Sums, coarse: IntArray, work: FloatArray, staffed: FloatArray,
+    case: Case, counted: tuple[Sums, FloatArray], times: Sums, coarse: Counts, work: FloatArray, staffed: FloatArray,
     brought: FloatArray,
 ) -> pd.DataFrame:  # fmt: skip
     totals, offered = counted
@@ -205,9 +205,10 @@ def _expected(case: Case, runs: int) -> tuple[FloatArray, float]:
 
 Sums = dict[str, FloatArray]
 Columns = dict[str, FloatArray | IntArray]
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 
 
-def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray, staffed: FloatArray) -> pd.DataFrame:
+def _by_interval(case: Case, tickets: Sums, times: Sums, waits: Counts, staffed: FloatArray) -> pd.DataFrame:
     width = np.diff(case.staffing.edges_s)
     columns: Columns = {"start_s": case.staffing.edges_s[:-1], "agents": case.staffing.agents}
     _put(columns, "arrivals", *mean_error(tickets["offered"]))
@@ -259,7 +260,7 @@ def _could(case: Case, groups: FloatArray) -> float:
 
 
 def _summary(
-    case: Case, totals: Sums, times: Sums, waits: tuple[IntArray, IntArray], met: FloatArray, work: FloatArray,
+    case: Case, totals: Sums, times: Sums, waits: tuple[Counts, Counts], met: FloatArray, work: FloatArray,
     staffed_s: FloatArray, brought: FloatArray, could_s: float,
 ) -> Summary:  # fmt: skip
     count = len(met)

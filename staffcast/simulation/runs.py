@@ -16,7 +16,7 @@ import numpy as np
 from staffcast.contracts import InputError
 from staffcast.contracts.files import atomic_path
 from staffcast.executor import map_chunks
-from staffcast.simulation.measure import Chunk, Sums, measure_chunk
+from staffcast.simulation.measure import Chunk, Sums, Whole, measure_chunk
 from staffcast.simulation.outcome import Outcome, collect
 from staffcast.simulation.sampling import Case
 
@@ -59,16 +59,19 @@ def play_all(
         As for :func:`staffcast.simulation.simulate`.
     """
     play = partial(measure_chunk, case) if resume is None else _Kept(case, Path(resume))
-    chunks: list[Chunk] = []
+    whole = Whole()
     done, wanted = 0, replications
     if isinstance(processes, int) and processes > 1 and _expected(case) * replications < _WORTH_A_PROCESS:
         processes = 1
     while True:
         size = -(-(wanted - done) // _CHUNKS)
         ranges = [range(first, min(first + size, wanted)) for first in range(done, wanted, size)]
-        chunks += map_chunks(play, ranges, processes=processes, progress=_told(progress, done, size, wanted))
+        map_chunks(
+            play, ranges, processes=processes, progress=_told(progress, done, size, wanted),
+            take=partial(whole.put, wanted),
+        )  # fmt: skip
         done = wanted
-        outcome = collect(case, chunks)
+        outcome = collect(case, [whole.chunk])
         if half_width is None or done >= most:
             return outcome
         reached = margin(outcome)

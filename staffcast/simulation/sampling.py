@@ -27,6 +27,7 @@ from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
 from staffcast.simulation.groups import Group
 from staffcast.simulation.inputs import Arrivals, Staffing
 from staffcast.simulation.laws import Patience, Service
+from staffcast.simulation.streams import kinds, times_within
 
 __all__ = ["Case", "Purpose", "Sample", "agents_there", "draw", "groups_there", "leaver_bits", "stream", "stream_bits"]
 
@@ -202,7 +203,7 @@ def _handed_over(case: Case, replication: int, bot: Bot, sample: Sample) -> Samp
     shares = np.array(bot.shares(len(case.shares)))
     left = stream(case, replication, Purpose.BOT).random(len(sample.kind)) >= shares[sample.kind]
     late = sample.arrival_s + bot.handover_s >= case.staffing.edges_s[-1]
-    rest = _picked(sample, left & ~late)
+    rest = _picked(sample, np.flatnonzero(left & ~late))
     return replace(
         rest, arrival_s=rest.arrival_s + bot.handover_s, service_s=rest.service_s * bot.harder,
         leave_s=None if rest.leave_s is None else rest.leave_s + bot.handover_s,
@@ -239,10 +240,7 @@ def _arrival_times(case: Case, replication: int) -> FloatArray:
     width = np.diff(edges)
     random = stream(case, replication, Purpose.ARRIVAL)
     count = random.poisson(rates * width / 3600.0)
-    times = random.random(int(count.sum()))
-    # A little less than the width: start + u × width must not round up to the next edge, where another rate holds.
-    times *= np.repeat(width * (1 - 1e-9), count) if (width != width[0]).any() else width[0] * (1 - 1e-9)
-    times += np.repeat(edges[:-1], count)
+    times = times_within(random, count, edges)
     if arrivals.lumps is not None:
         expected = arrivals.lumps[replication % len(arrivals.lumps)]
         released = stream(case, replication, Purpose.LUMP).poisson(expected)
@@ -254,12 +252,7 @@ def _arrival_times(case: Case, replication: int) -> FloatArray:
 def _classes(shares: tuple[float, ...], random: np.random.Generator, count: int) -> IntArray:
     if len(shares) == 1:
         return np.zeros(count, dtype=np.int64)
-    number = random.random(count)
-    borders = np.cumsum(shares)[:-1]
-    kind: IntArray = (number >= borders[0]).astype(np.int64)
-    for border in borders[1:]:
-        kind += number >= border
-    return kind
+    return kinds(random, np.cumsum(shares)[:-1], count)
 
 
 def _by_class(case: Case, replication: int, purpose: Purpose, kind: IntArray, interval: IntArray) -> FloatArray:

@@ -52,7 +52,7 @@ def _bin_of(wait: float) -> int:
     """The fine bin of a wait in seconds."""
     if wait <= 0.0:
         return 0
-    place = (np.float64(wait).view(np.int64) >> _SHIFT) - _LOWEST
+    place = int(np.float64(wait).view(np.int64) >> _SHIFT) - _LOWEST
     return min(max(place, 0), FINE - 1) + 1
 
 

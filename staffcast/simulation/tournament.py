@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from staffcast.simulation.compiled import compiled
+from staffcast.simulation.compiled import inlined
 
 __all__ = ["earliest", "put", "room"]
 
@@ -22,7 +22,7 @@ def room(players: int) -> int:
     return 2 * size
 
 
-@compiled
+@inlined
 def put(keys: Any, player: int, time: float) -> None:
     """Set the time of one."""
     at = (len(keys) >> 1) + player
@@ -35,7 +35,7 @@ def put(keys: Any, player: int, time: float) -> None:
         keys[at] = time
 
 
-@compiled
+@inlined
 def earliest(keys: Any) -> int:
     """Whose time, ``keys[1]``, is the earliest; the first of several."""
     at, size = 1, len(keys) >> 1

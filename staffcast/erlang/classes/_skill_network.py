@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
+import scipy
 
 from staffcast.contracts import Target, bad_value
 from staffcast.erlang._checks import FloatArray, above_zero, at_least_zero
@@ -193,12 +193,12 @@ class Part:
         # One more variable, the largest group: of equal costs and skills the agents spread evenly.
         size = len(weight)
         even = np.hstack([np.eye(size), -np.ones((size, 1))])
-        found = optimize.milp(
+        found = scipy.optimize.milp(
             np.append(weight, 1e-5 * weight.min()),
             integrality=np.ones(size + 1),
             constraints=[
-                optimize.LinearConstraint(np.hstack([helps, np.zeros((len(sets), 1))]), lb=least),
-                optimize.LinearConstraint(even, ub=0.0),
+                scipy.optimize.LinearConstraint(np.hstack([helps, np.zeros((len(sets), 1))]), lb=least),
+                scipy.optimize.LinearConstraint(even, ub=0.0),
             ],
         )
         start: IntArray = np.rint(found.x[:size]).astype(np.int64)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, sparse
+import scipy
 
 from staffcast.contracts import InputError
 from staffcast.erlang._checks import FloatArray
@@ -146,13 +146,13 @@ def fluid_plan(task: Task) -> FloatArray:
     n, h = task.n, task.aht_s / task.per_agent_s  # work in agent-intervals: all variables of one size
     # Variables: agents x, work done by each interval's end Y, work late by then L, changes of the crew u.
     x, y, late, change = (np.arange(n) + n * k for k in range(4))
-    eye, before = sparse.eye_array(n), sparse.eye_array(n, k=-1)
-    none = sparse.csr_array((n, n))
+    eye, before = scipy.sparse.eye_array(n), scipy.sparse.eye_array(n, k=-1)
+    none = scipy.sparse.csr_array((n, n))
     rows = [
-        sparse.hstack([-eye, eye - before, none, none]),  # work done fits the capacity
-        sparse.hstack([none, before - eye, none, none]),  # and is not undone
-        sparse.hstack([none, none, eye - before, none]),  # late are at most those that come
-        sparse.hstack([none, none, before - eye, none]),
+        scipy.sparse.hstack([-eye, eye - before, none, none]),  # work done fits the capacity
+        scipy.sparse.hstack([none, before - eye, none, none]),  # and is not undone
+        scipy.sparse.hstack([none, none, eye - before, none]),  # late are at most those that come
+        scipy.sparse.hstack([none, none, before - eye, none]),
     ]
     limits = [task.spare_s / task.per_agent_s, np.zeros(n), h * task.weight, np.zeros(n)]
     lowest, highest = np.zeros(n), h * task.arrived[1:]
@@ -161,15 +161,15 @@ def fluid_plan(task: Task) -> FloatArray:
         due, whole, part = _due(task, allowed)
         # Of an interval that is due in part the late ones may be the first: all of them, or all that is due.
         for late_by, surely in (whole, part):
-            rows.append(sparse.hstack([none, -eye, -late_by, none]))
+            rows.append(scipy.sparse.hstack([none, -eye, -late_by, none]))
             limits.append(-h * (due - surely))
         ends = np.flatnonzero(np.append(task.day[1:] != task.day[:-1], True))
-        days = sparse.csr_array((np.ones(len(ends)), (np.arange(len(ends)), ends)), shape=(len(ends), n))
-        before_days = sparse.csr_array(
+        days = scipy.sparse.csr_array((np.ones(len(ends)), (np.arange(len(ends)), ends)), shape=(len(ends), n))
+        before_days = scipy.sparse.csr_array(
             (np.ones(len(ends) - 1), (np.arange(1, len(ends)), ends[:-1])), shape=(len(ends), n)
         )
-        nothing = sparse.csr_array((len(ends), n))
-        rows.append(sparse.hstack([nothing, nothing, days - before_days, nothing]))
+        nothing = scipy.sparse.csr_array((len(ends), n))
+        rows.append(scipy.sparse.hstack([nothing, nothing, days - before_days, nothing]))
         limits.append(h * allowed[task.day[ends]])
         lowest = np.clip(h * (due - _overdue_limit(task, allowed)), 0.0, highest)
     else:
@@ -178,16 +178,16 @@ def fluid_plan(task: Task) -> FloatArray:
         seconds = np.diff(task.clock_s)
         area = (task.arrived[1:] + task.arrived[:-1]) / 2 @ seconds - task.waiting.sum() * seconds.sum()
         halves = (seconds + np.append(seconds[1:], 0.0)) / 2
-        rows.append(sparse.csr_array(np.concatenate([np.zeros(n), -halves, np.zeros(2 * n)])[None, :]))
+        rows.append(scipy.sparse.csr_array(np.concatenate([np.zeros(n), -halves, np.zeros(2 * n)])[None, :]))
         limits.append(np.array([h * (task.within_s * task.arrivals.sum() - area)]))
     if task.day_top is not None:
-        member = sparse.csr_array((np.ones(n), (task.day, np.arange(n))))
-        nought = sparse.csr_array(member.shape)
-        rows.append(sparse.hstack([-task.day_top * member, member @ (eye - before), nought, nought]))
+        member = scipy.sparse.csr_array((np.ones(n), (task.day, np.arange(n))))
+        nought = scipy.sparse.csr_array(member.shape)
+        rows.append(scipy.sparse.hstack([-task.day_top * member, member @ (eye - before), nought, nought]))
         limits.append(member @ (task.spare_s / task.per_agent_s))
     steps = crew_steps(task)
-    wide, pad = sparse.csr_array((n - 1, 2 * n)), sparse.eye_array(n - 1, n, k=1)
-    rows += [sparse.hstack([steps, wide, -pad]), sparse.hstack([-steps, wide, -pad])]
+    wide, pad = scipy.sparse.csr_array((n - 1, 2 * n)), scipy.sparse.eye_array(n - 1, n, k=1)
+    rows += [scipy.sparse.hstack([steps, wide, -pad]), scipy.sparse.hstack([-steps, wide, -pad])]
     limits += [np.zeros(n - 1), np.zeros(n - 1)]
     bounds = np.zeros((4 * n, 2))
     bounds[x, 0], bounds[x, 1] = task.lower, task.upper
@@ -198,8 +198,8 @@ def fluid_plan(task: Task) -> FloatArray:
     # The second wishes weigh so little that they cannot buy an agent-interval that the first could spare.
     cost[x] = 1 + 1e-5 * np.arange(n) / n
     cost[change] = 1e-3
-    found = optimize.linprog(
-        cost, A_ub=sparse.vstack(rows).tocsr(), b_ub=np.concatenate(limits), bounds=bounds, method="highs"
+    found = scipy.optimize.linprog(
+        cost, A_ub=scipy.sparse.vstack(rows).tocsr(), b_ub=np.concatenate(limits), bounds=bounds, method="highs"
     )
     if found.status != 0:
         refuse_hopeless(task)
@@ -207,11 +207,11 @@ def fluid_plan(task: Task) -> FloatArray:
     return np.maximum(np.asarray(found.x[:n], dtype=np.float64), task.lower)
 
 
-def crew_steps(task: Task) -> sparse.csr_array:
+def crew_steps(task: Task) -> scipy.sparse.csr_array:
     """Change of the crew from each interval to the next, where both are open (n − 1 × n)."""
     n = task.n
     both = (task.opened[1:] & task.opened[:-1]).astype(np.float64)
-    return sparse.csr_array(sparse.diags_array([-both, both], offsets=[0, 1], shape=(n - 1, n)))
+    return scipy.sparse.csr_array(scipy.sparse.diags_array([-both, both], offsets=[0, 1], shape=(n - 1, n)))
 
 
 def refuse_hopeless(task: Task) -> None:
@@ -300,7 +300,7 @@ def _fallen_due(task: Task) -> tuple[IntArray, FloatArray]:
     return whole, np.where(part < 1e-6, 0.0, np.minimum(part, 1.0))
 
 
-_Late = tuple[sparse.csr_array, FloatArray]
+_Late: TypeAlias = "tuple[scipy.sparse.csr_array, FloatArray]"
 
 
 def _due(task: Task, allowed: FloatArray) -> tuple[FloatArray, _Late, _Late]:
@@ -312,10 +312,10 @@ def _due(task: Task, allowed: FloatArray) -> tuple[FloatArray, _Late, _Late]:
     whole, part = _fallen_due(task)
     row = np.arange(n)
     some = whole > 0
-    by_whole = sparse.csr_array((np.ones(some.sum()), (row[some], whole[some] - 1)), shape=(n, n))
+    by_whole = scipy.sparse.csr_array((np.ones(some.sum()), (row[some], whole[some] - 1)), shape=(n, n))
     reach = np.where(part > 0, whole, whole - 1)
     some = reach >= 0
-    by_part = sparse.csr_array((np.ones(some.sum()), (row[some], reach[some])), shape=(n, n))
+    by_part = scipy.sparse.csr_array((np.ones(some.sum()), (row[some], reach[some])), shape=(n, n))
     begun = part * task.arrivals[np.minimum(whole, n - 1)]
     by_day = _due_by_day(task)
     start = ((task.waiting_due_s >= 0) & (task.waiting_due_s <= task.edges_s[1:, None] * (1 + _TIE))) @ task.waiting

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, special
+import scipy
+from scipy import special
 
 from staffcast.erlang._checks import FloatArray
 from staffcast.erlang.deferrable.lp import Task
@@ -285,7 +286,7 @@ class Lattice:
         """Transform of the work that comes in slot ``s`` (factors × frequencies)."""
         key = (id(self.kernels[s]), size)
         if key not in self._spectra:
-            self._spectra[key] = fft.rfft(self.kernels[s], size)
+            self._spectra[key] = scipy.fft.rfft(self.kernels[s], size)
         return self._spectra[key]
 
     def _more(self, p: FloatArray, s: int) -> FloatArray:
@@ -297,7 +298,7 @@ class Lattice:
         else:
             long = p.shape[1] + width - 1
             size = fft_size(long)
-            out = fft.irfft(fft.rfft(p, size) * self.spectrum(s, size), size)[:, :long]
+            out = scipy.fft.irfft(scipy.fft.rfft(p, size) * self.spectrum(s, size), size)[:, :long]
             np.maximum(out, 0.0, out=out)
         top = out.max(axis=0)
         high = max(len(top) - int(np.argmax(top[::-1] > TRIM)), p.shape[1])

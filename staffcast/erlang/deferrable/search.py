@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy import optimize, sparse
+import scipy
 
 from staffcast.contracts import InputError
 from staffcast.erlang._checks import FloatArray
@@ -190,17 +190,18 @@ def _linear_step(judge: Judge, agents: FloatArray, look: Look, region: float) ->
     gap = (judge.need - look.course.score) / scale[:, 0]
     real, calendar = judge.real, judge.lattice.days
     # Variables: agents up, agents down, score that stays short, change of the crew from one interval to the next.
-    cover = sparse.hstack(
-        [sparse.csr_array(-gain), sparse.csr_array(loss), -sparse.eye_array(days), sparse.csr_array((days, n - 1))]
+    as_sparse = scipy.sparse.csr_array
+    cover = scipy.sparse.hstack(
+        [as_sparse(-gain), as_sparse(loss), -scipy.sparse.eye_array(days), as_sparse((days, n - 1))]
     )
-    step, change = crew_steps(task), sparse.eye_array(n - 1)
-    none = sparse.csr_array((n - 1, days))
+    step, change = crew_steps(task), scipy.sparse.eye_array(n - 1)
+    none = scipy.sparse.csr_array((n - 1, days))
     # What a day with time to spare loses grows with what is taken off it: not much of that at a time.
-    members = sparse.csr_array((np.ones(n), (task.day, np.arange(n))), shape=(calendar, n))
-    spare = sparse.hstack([-members, members, sparse.csr_array((calendar, days + n - 1))])
+    members = scipy.sparse.csr_array((np.ones(n), (task.day, np.arange(n))), shape=(calendar, n))
+    spare = scipy.sparse.hstack([-members, members, scipy.sparse.csr_array((calendar, days + n - 1))])
     rows = [
-        sparse.csr_array(cover)[real], sparse.hstack([step, -step, none, -change]),
-        sparse.hstack([-step, step, none, -change]), spare,
+        scipy.sparse.csr_array(cover)[real], scipy.sparse.hstack([step, -step, none, -change]),
+        scipy.sparse.hstack([-step, step, none, -change]), spare,
     ]  # fmt: skip
     limits = [-gap[real], -(step @ agents), step @ agents, region * np.maximum(1.0, 0.06 * (members @ agents))]
     # A day that would miss pays more than the dearest agent is worth.
@@ -210,8 +211,8 @@ def _linear_step(judge: Judge, agents: FloatArray, look: Look, region: float) ->
     bounds[:n, 1] = np.clip(task.upper - agents, 0.0, size)
     bounds[n : 2 * n, 1] = np.clip(agents - task.lower, 0.0, size)
     bounds[2 * n :, 1] = np.inf
-    found = optimize.linprog(
-        cost, A_ub=sparse.vstack(rows).tocsr(), b_ub=np.concatenate(limits), bounds=bounds, method="highs"
+    found = scipy.optimize.linprog(
+        cost, A_ub=scipy.sparse.vstack(rows).tocsr(), b_ub=np.concatenate(limits), bounds=bounds, method="highs"
     )
     price = np.zeros(days)
     if found.status != 0:  # cannot be: shortage is allowed

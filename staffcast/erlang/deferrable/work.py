@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft, special
+import scipy
+from scipy import special
 
 from staffcast.erlang._checks import FloatArray
 
@@ -36,7 +37,7 @@ def poisson_work(tickets: float, aht: float, scv: float) -> FloatArray:
     one = gamma_work(aht, scv)
     reach = tickets * aht + 8 * np.sqrt(tickets * (1 + scv)) * aht + 2 * len(one)
     size = fft_size(int(reach))
-    out = fft.irfft(np.exp(tickets * (fft.rfft(one, size) - 1)), size)
+    out = scipy.fft.irfft(np.exp(tickets * (scipy.fft.rfft(one, size) - 1)), size)
     return _trimmed(np.maximum(out, 0.0))
 
 

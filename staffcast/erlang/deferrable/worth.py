@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft
+import scipy
 
 from staffcast.erlang._checks import FloatArray
 from staffcast.erlang.deferrable.margin import Course, Lattice
@@ -139,4 +139,4 @@ def _back_more(lattice: Lattice, u: FloatArray, s: int, came: int) -> FloatArray
         return np.array(widened(u, came)[..., :came])
     u = widened(u, came + width - 1)
     size = fft_size(u.shape[-1])
-    return np.asarray(fft.irfft(fft.rfft(u, size) * np.conj(lattice.spectrum(s, size)), size)[..., :came])
+    return np.asarray(scipy.fft.irfft(scipy.fft.rfft(u, size) * np.conj(lattice.spectrum(s, size)), size)[..., :came])

@@ -20,7 +20,8 @@ from math import comb
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, sparse, special
+import scipy
+from scipy import special
 
 from staffcast.erlang._checks import FloatArray
 from staffcast.erlang.models.chat import NO_RATE, ChatHead, relative_weights
@@ -161,7 +162,9 @@ class _Half:
 
 
 @lru_cache(maxsize=8)
-def _halves(agents: int, slots: int) -> tuple[list[_Half], list[sparse.csr_matrix], list[list[sparse.csr_matrix]]]:
+def _halves(
+    agents: int, slots: int
+) -> tuple[list[_Half], list[scipy.sparse.csr_matrix], list[list[scipy.sparse.csr_matrix]]]:
     """The compositions by parity of m; per parity what arrives from the other half, and what departs to it by level."""
     crew = _compositions(agents, slots + 1)
     chats = crew @ np.arange(slots + 1)
@@ -178,12 +181,12 @@ def _halves(agents: int, slots: int) -> tuple[list[_Half], list[sparse.csr_matri
     lowest = np.argmax(crew > 0, axis=1)
     free = np.flatnonzero(lowest < slots)
     onto = find(code[free] - place[lowest[free]] + place[lowest[free] + 1])
-    arrive = sparse.csr_matrix((np.ones(free.size), (onto, free)), shape=(size, size))
+    arrive = scipy.sparse.csr_matrix((np.ones(free.size), (onto, free)), shape=(size, size))
     depart = []
     for level in range(1, slots + 1):
         some = np.flatnonzero(crew[:, level] > 0)
         left = find(code[some] - place[level] + place[level - 1])
-        depart.append(sparse.csr_matrix((crew[some, level].astype(float), (left, some)), shape=(size, size)))
+        depart.append(scipy.sparse.csr_matrix((crew[some, level].astype(float), (left, some)), shape=(size, size)))
     parts = (slice(0, odd), slice(odd, size))
     halves = []
     for part in parts:
@@ -306,7 +309,7 @@ def _excess(
         total = even + uneven
         wrong = total[inner] * (rate + down) - down * (total + none)[:-2] - back * total[2:] + known
         system[2, :-1] = -(down * (1 + none_by[:-2]))[1:]
-        step = linalg.solve_banded((1, 1), system, wrong, check_finite=False)
+        step = scipy.linalg.solve_banded((1, 1), system, wrong, check_finite=False)
         new = uneven.copy()
         new[inner] = np.clip(uneven[inner] - step, np.where(here[inner], 0.1 * uneven[inner], 0.0), most[inner])
         moved = np.abs(new - uneven).max()

@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from scipy import special
-from scipy.linalg import lapack
 
 from staffcast.erlang._checks import FloatArray
 
@@ -229,7 +229,7 @@ def _solve(mass: FloatArray, low: IntArray, flow: Flow, times: FloatArray) -> tu
     lower[...] = span * up[None, :, None, :]
     right = np.empty(shape, dtype=np.complex128)
     right[...] = mass[None, :, None, :]
-    _, _, _, solved, _ = lapack.zgtsv(
+    _, _, _, solved, _ = scipy.linalg.lapack.zgtsv(
         lower.ravel()[:-1], diagonal.ravel(), upper.ravel()[:-1], right.reshape(-1, 1), 1, 1, 1, 1
     )
     solved = solved.reshape(shape)
