@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.measure import wait_quantiles
 
-__all__ = ["bounds", "mean_error", "quantile_interval", "ratio"]
+__all__ = ["bounds", "leaning", "mean_error", "quantile_interval", "ratio"]
 
 
 def quantile_interval(
@@ -101,8 +101,21 @@ def bounds(over: FloatArray, under: FloatArray, confidence: float = 0.95) -> Flo
     rest = over - middle * under
     with np.errstate(divide="ignore", invalid="ignore"):
         skewness = (rest**3).mean(axis=0) / (rest**2).mean(axis=0) ** 1.5 / math.sqrt(count)
+    reach = float(stdtrit(count - 1, 0.5 + confidence / 2))
+    return leaning(middle, error, skewness, reach)
+
+
+def leaning(middle: FloatArray, error: FloatArray, skewness: FloatArray, reach: float) -> FloatArray:
+    """Interval about ``middle``, low and high along axis 0, moved as the skewness of its own distribution asks for.
+
+    Parameters
+    ----------
+    middle, error, skewness : array (figures,)
+    reach : float
+        Errors on each side where there is no skewness.
+    """
     # Where nothing varies there is none; and below this the transformation is the identity.
     skewness = np.where(np.abs(skewness) > 1e-6, skewness, 1e-6)
-    reach = float(stdtrit(count - 1, 0.5 + confidence / 2)) * np.array([[1.0], [-1.0]])
-    moved = 3 / skewness * (np.cbrt(1 + skewness * (reach - skewness / 6)) - 1)
+    ends = reach * np.array([[1.0], [-1.0]])
+    moved = 3 / skewness * (np.cbrt(1 + skewness * (ends - skewness / 6)) - 1)
     return np.asarray(middle - error * moved)

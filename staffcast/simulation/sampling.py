@@ -28,7 +28,10 @@ from staffcast.simulation.groups import Group
 from staffcast.simulation.inputs import Arrivals, Staffing
 from staffcast.simulation.laws import Patience, Service
 
-__all__ = ["Case", "Purpose", "Sample", "agents_there", "draw", "groups_there", "leaver_bits", "stream", "stream_bits"]
+__all__ = [
+    "Case", "Purpose", "Sample", "agents_there", "draw", "groups_there", "leaver_bits", "released", "stream",
+    "stream_bits",
+]  # fmt: skip
 
 
 class Purpose(IntEnum):
@@ -243,12 +246,20 @@ def _arrival_times(case: Case, replication: int) -> FloatArray:
     # A little less than the width: start + u × width must not round up to the next edge, where another rate holds.
     times *= np.repeat(width * (1 - 1e-9), count) if (width != width[0]).any() else width[0] * (1 - 1e-9)
     times += np.repeat(edges[:-1], count)
-    if arrivals.lumps is not None:
-        expected = arrivals.lumps[replication % len(arrivals.lumps)]
-        released = stream(case, replication, Purpose.LUMP).poisson(expected)
-        times = np.concatenate((np.repeat(edges[:-1], released), times))
+    at_once = released(case, replication)
+    if at_once is not None:
+        times = np.concatenate((np.repeat(edges[:-1], at_once), times))
     times.sort()
     return times
+
+
+def released(case: Case, replication: int) -> IntArray | None:
+    """Tickets released at the very start of each interval, before a bot takes its share; (n,), or None."""
+    lumps = case.arrivals.lumps
+    if lumps is None:
+        return None
+    expected = lumps[replication % len(lumps)]
+    return np.asarray(stream(case, replication, Purpose.LUMP).poisson(expected), dtype=np.int64)
 
 
 def _classes(shares: tuple[float, ...], random: np.random.Generator, count: int) -> IntArray:
