@@ -5,8 +5,8 @@ that never closes has none; the first interval of each day then stands for it, d
 
 - *Waiting at the opening* are all tickets that then wait, of every class: those left from before, those that came while
   nobody answered, the opening backlog, and those released at that very instant (``Arrivals.lumps``).
-- *Time to clear* is counted from the opening, by the calendar, to the end of the first interval at which no more than so
-  many wait; so it is up to one interval too long. It is 0 where no more wait at the opening itself.
+- *Time to clear* is counted from the opening, by the calendar, to the end of the first interval at which no more than
+  so many wait; so it is up to one interval too long. It is 0 where no more wait at the opening itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Days as the unit: figures day by day, their quantiles over days, and intervals for one long course of events.
 
 Two quantiles must not be mixed up. The *pooled* one is over tickets: 95 % of all tickets wait no longer. The one *over
-days* is of a figure that each day has: on 90 % of the days the day's own figure is no more than that. A ticket belongs to
-the day on which it arrives; days are those of ``Staffing.shift``, local days in a plan, else 24 hours from the start.
+days* is of a figure that each day has: on 90 % of the days the day's own figure is no more than that. A ticket belongs
+to the day on which it arrives; days are as ``Staffing.shift`` has them: local ones in a plan, else 24 hours.
 
 Where there are few replications but many days, as of a log replayed, days take the place of replications: batch means,
 a day a batch [1]_. Days hang together, as what is left of one waits on the next. So the variance of the mean is that
@@ -83,7 +83,7 @@ def batch_interval(
     confidence : float
         In (0, 1).
     """
-    middle, per_day = _divided(over.sum(), under.sum()), float(under.mean())
+    middle, per_day = _divided(float(over.sum()), float(under.sum())), float(under.mean())
     left = over - middle * under
     if same:
         left = left.mean(axis=0, keepdims=True)
@@ -116,7 +116,7 @@ def _correlation(left: FloatArray, squares: float, *, mend: bool) -> float:
     found = float((left[:, 1:] * left[:, :-1]).sum()) / squares * days / (days - 1)
     if mend and days > 3:
         found = (days * found + 1) / (days - 3)
-    return min(max(found, 0.0), _CLOSEST)
+    return float(np.clip(found, 0.0, _CLOSEST))
 
 
 def day_frame(case: Case, sums: FloatArray, days: npt.ArrayLike | None, quantiles: bool) -> pd.DataFrame:
@@ -250,4 +250,4 @@ def _days(case: Case, days: npt.ArrayLike | None) -> IntArray:
 
 
 def _divided(over: float, under: float) -> float:
-    return float(over / under) if under else math.nan
+    return over / under if under else math.nan
