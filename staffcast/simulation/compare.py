@@ -12,11 +12,13 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from staffcast.contracts import bad_value
-from staffcast.simulation.checks import FloatArray
+from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.engine import simulate
 from staffcast.simulation.inputs import Arrivals, Staffing
+from staffcast.simulation.intervals import centred
 from staffcast.simulation.laws import Service
 from staffcast.simulation.outcome import Outcome
+from staffcast.simulation.sampling import strata_of
 
 __all__ = ["MEASURES", "Comparison", "compare", "controlled"]
 
@@ -118,14 +120,17 @@ def compare(
         hours = outcome.summary.staffed_s / 3600
         row: dict[str, Any] = {"plan": name, "agent_hours": hours}
         for measure in asked:
-            row[measure], row[f"{measure}_low"], row[f"{measure}_high"] = _interval(_values(outcome, measure))
+            row[measure], row[f"{measure}_low"], row[f"{measure}_high"] = _interval(
+                _values(outcome, measure), _strata(outcome)
+            )
         rows.append(row)
-    found = [
-        {"plan": name, "measure": measure, **_paired(_values(outcome, measure), _values(first, measure))}
+    strata = _strata(first)
+    pairs = [
+        {"plan": name, "measure": measure, **_paired(_values(outcome, measure), _values(first, measure), strata)}
         for name, outcome in outcomes.items() if name != first_name
         for measure in asked
     ]  # fmt: skip
-    differences = pd.DataFrame(found)
+    differences = pd.DataFrame(pairs)
     table = pd.DataFrame(rows)
     return Comparison(
         plans=table, differences=differences, verdict=_verdict(table, differences, asked), outcomes=outcomes
@@ -167,16 +172,18 @@ def controlled(outcome: Outcome, measure: str = "service_level") -> dict[str, fl
     values = values[known]
     controls = table[list(_CONTROLS)].to_numpy(dtype=float)[known]
     controls = controls[:, controls.std(axis=0) > 1e-9 * np.maximum(np.abs(controls).max(axis=0), 1e-300)]
-    design = np.column_stack([np.ones(len(values)), controls])
-    slopes, *_ = np.linalg.lstsq(design, values, rcond=None)
-    left = values - design @ slopes
-    count, used = design.shape
-    plain_se = float(values.std(ddof=1)) / math.sqrt(count)
-    variance = float((left**2).sum()) / max(count - used, 1)
-    # The intercept's own error: the controls' known means are 0, their sample means are not quite.
-    se = math.sqrt(variance * float(np.linalg.pinv(design.T @ design)[0, 0]))
+    count, strata = len(values), _strata(outcome) if known.all() else None
+    apart, freedom = centred(values, strata)
+    spread, _ = centred(controls, strata)
+    slopes, *_ = np.linalg.lstsq(spread, apart, rcond=None)
+    left, away = apart - spread @ slopes, controls.mean(axis=0)
+    plain_se = math.sqrt(float((apart**2).sum()) / (count * max(freedom, 1)))
+    variance = float((left**2).sum()) / max(freedom - controls.shape[1], 1)
+    # The slopes' own error counts too: the controls' known means are 0, their sample means are not quite.
+    se = math.sqrt(variance * (1 / count + float(away @ np.linalg.pinv(spread.T @ spread) @ away)))
     return {
-        "mean": float(slopes[0]), "se": se, "plain_mean": float(values.mean()), "plain_se": plain_se,
+        "mean": float(values.mean() - away @ slopes), "se": se,
+        "plain_mean": float(values.mean()), "plain_se": plain_se,
         "factor": (plain_se / se) ** 2 if se > 0 else math.inf,
     }  # fmt: skip
 
@@ -185,18 +192,23 @@ def _values(outcome: Outcome, measure: str) -> FloatArray:
     return outcome.by_replication[measure].to_numpy(dtype=float)
 
 
-def _interval(values: FloatArray) -> tuple[float, float, float]:
+def _strata(outcome: Outcome) -> IntArray | None:
+    return strata_of(outcome.case, outcome.summary.replications)
+
+
+def _interval(values: FloatArray, strata: IntArray | None) -> tuple[float, float, float]:
     known = values[~np.isnan(values)]
     if len(known) < 2:
         return (float(known.mean()) if len(known) else math.nan), math.nan, math.nan
     mean = float(known.mean())
-    margin = float(stdtrit(len(known) - 1, 0.975)) * float(known.std(ddof=1)) / math.sqrt(len(known))
+    left, freedom = centred(known, strata if len(known) == len(values) else None)
+    margin = float(stdtrit(freedom, 0.975)) * math.sqrt(float((left**2).sum()) / (len(known) * freedom))
     return mean, mean - margin, mean + margin
 
 
-def _paired(values: FloatArray, first: FloatArray) -> dict[str, Any]:
+def _paired(values: FloatArray, first: FloatArray, strata: IntArray | None) -> dict[str, Any]:
     both = ~(np.isnan(values) | np.isnan(first))
-    difference, low, high = _interval(values[both] - first[both])
+    difference, low, high = _interval(values - first, strata)
     paired = float((values[both] - first[both]).var(ddof=1)) if both.sum() > 1 else math.nan
     apart = float(values[both].var(ddof=1) + first[both].var(ddof=1)) if both.sum() > 1 else math.nan
     return {

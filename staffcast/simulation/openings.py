@@ -21,7 +21,7 @@ from scipy.special import betaincinv
 from staffcast.contracts import bad_value
 from staffcast.simulation.checks import FloatArray, IntArray, numbers
 from staffcast.simulation.intervals import mean_error
-from staffcast.simulation.sampling import Case, draw, released
+from staffcast.simulation.sampling import Case, draw, released, strata_of
 
 __all__ = ["clear_times", "days_of", "opening_frame", "opening_places", "opening_summary", "peak_frame", "share_bounds"]
 
@@ -79,16 +79,19 @@ def opening_frame(case: Case, queue_end: FloatArray, above: float | None, to: fl
     """One row per opening; columns as :meth:`staffcast.simulation.Outcome.openings` has them."""
     places = opening_places(case)
     waiting = waiting_at(case, queue_end, places)
+    strata = strata_of(case, len(queue_end))
     there = case.staffing.agents[places].astype(np.float64)
     limit = there if above is None else np.full(len(places), _few("above", above))
     frame = pd.DataFrame({"start_s": case.staffing.edges_s[places], "agents": case.staffing.agents[places]})
-    frame["waiting_mean"], frame["waiting_mean_se"] = mean_error(waiting)
+    frame["waiting_mean"], frame["waiting_mean_se"] = mean_error(waiting, strata)
     for name, values in zip(("waiting_p50", "waiting_p90", "waiting_p95"), _over(waiting, _QUANTILES), strict=True):
         frame[name] = values
     more = (waiting > limit).sum(axis=0)
     frame["above"], frame["p_above"] = limit, more / len(waiting)
     frame["p_above_low"], frame["p_above_high"] = share_bounds(more, len(waiting))
-    return frame.assign(**_cleared(case.staffing.edges_s, queue_end, waiting, places, to))
+    edges = case.staffing.edges_s
+    times = clear_times(edges, queue_end, waiting, places, _few("to", to))
+    return frame.assign(**_times(times, np.broadcast_to(edges[-1] - edges[places], times.shape), strata))
 
 
 def peak_frame(case: Case, queue_end: FloatArray, to: float) -> pd.DataFrame:
@@ -106,12 +109,12 @@ def peak_frame(case: Case, queue_end: FloatArray, to: float) -> pd.DataFrame:
         peaks.append(queue_end[runs, place])
         times.append(np.where(after[runs, first], edges[first + 1] - edges[place + 1], np.inf))
         left.append(edges[-1] - edges[place + 1])
-    peak = np.stack(peaks, axis=1)
+    peak, strata = np.stack(peaks, axis=1), strata_of(case, len(queue_end))
     frame = pd.DataFrame({"start_s": starts})
-    frame["peak_mean"], frame["peak_mean_se"] = mean_error(peak)
+    frame["peak_mean"], frame["peak_mean_se"] = mean_error(peak, strata)
     for name, values in zip(("peak_p50", "peak_p90", "peak_p95"), _over(peak, _QUANTILES), strict=True):
         frame[name] = values
-    return frame.assign(**_times("clear", np.stack(times, axis=1), np.stack(left, axis=1)))
+    return frame.assign(**_times(np.stack(times, axis=1), np.stack(left, axis=1), strata))
 
 
 def opening_summary(case: Case, queue_end: FloatArray) -> dict[str, float]:
@@ -163,21 +166,14 @@ def share_bounds(hits: npt.ArrayLike, count: int, confidence: float = 0.95) -> t
     return low, high
 
 
-def _cleared(
-    edges: FloatArray, queue_end: FloatArray, waiting: FloatArray, places: IntArray, to: float
-) -> dict[str, FloatArray]:
-    times = clear_times(edges, queue_end, waiting, places, _few("to", to))
-    return _times("clear", times, np.broadcast_to(edges[-1] - edges[places], times.shape))
-
-
-def _times(name: str, times: FloatArray, left: FloatArray) -> dict[str, FloatArray]:
+def _times(times: FloatArray, left: FloatArray, strata: IntArray | None) -> dict[str, FloatArray]:
     """Mean, quantiles and share of times that may be infinite; in the mean these count until the play's end."""
-    mean, error = mean_error(np.minimum(times, left))
+    mean, error = mean_error(np.minimum(times, left), strata)
     quantiles = _over(times, _QUANTILES)
     known = np.where(np.isfinite(quantiles), quantiles, np.nan)
     return {
-        f"{name}_mean_s": mean, f"{name}_mean_s_se": error,
-        **{f"{name}_p{q}_s": row for q, row in zip((50, 90, 95), known, strict=True)},
+        "clear_mean_s": mean, "clear_mean_s_se": error,
+        **{f"clear_p{q}_s": row for q, row in zip((50, 90, 95), known, strict=True)},
         "p_never": np.isinf(times).mean(axis=0),
     }  # fmt: skip
 

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.contracts import bad_value
+from staffcast.contracts import InputError, bad_value
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.floorplay import GROUP_STATS
 from staffcast.simulation.groups import paces
-from staffcast.simulation.intervals import bounds, mean_error, quantile_interval, ratio
+from staffcast.simulation.intervals import bounds, gain_frame, mean_error, quantile_interval, ratio
 from staffcast.simulation.measure import Chunk, wait_quantiles
 from staffcast.simulation.openings import opening_frame, opening_summary, peak_frame
 from staffcast.simulation.overdays import day_frame, over_days_frame
 from staffcast.simulation.replication import play_replication
-from staffcast.simulation.sampling import Case
+from staffcast.simulation.sampling import Case, strata_of
 from staffcast.simulation.summary import Summary
 from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
 
@@ -207,6 +207,25 @@ class Outcome:
         """
         return over_days_frame(self.case, self.sums, days, cycle, quantiles)
 
+    def stratification(self) -> pd.DataFrame:
+        """What spreading the replications over how many tickets come has gained.
+
+        Returns
+        -------
+        DataFrame
+            One row per column of ``by_replication`` that varies: ``measure``, ``mean``, ``se``, ``plain_se`` (of as
+            many independent replications), ``factor`` (how many times more of these the same error would take).
+
+        Raises
+        ------
+        InputError
+            The simulation was not played with ``stratified=True``.
+        """
+        strata = strata_of(self.case, self.summary.replications)
+        if strata is None:
+            raise InputError("there are no strata: play it with simulate(..., stratified=True)")
+        return gain_frame(self.by_replication, strata)
+
     def tickets(self, replication: int) -> pd.DataFrame:
         """Every ticket of one replication, by playing it again.
 
@@ -345,20 +364,21 @@ Columns = dict[str, FloatArray | IntArray]
 
 def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray, staffed: FloatArray) -> pd.DataFrame:
     width = np.diff(case.staffing.edges_s)
+    strata = strata_of(case, len(staffed))
     columns: Columns = {"start_s": case.staffing.edges_s[:-1], "agents": case.staffing.agents}
-    _put(columns, "arrivals", *mean_error(tickets["offered"]))
-    _put_shares(columns, case, tickets)
+    _put(columns, "arrivals", *mean_error(tickets["offered"], strata))
+    _put_shares(columns, case, tickets, strata)
     quantiles = wait_quantiles(waits, np.array([0.5, 0.9, 0.95])) + case.first_reply_s
     columns |= dict(zip(("frt_p50_s", "frt_p90_s", "frt_p95_s"), quantiles.T, strict=True))
     columns["unanswered"] = tickets["unanswered"].mean(axis=0)
-    _put(columns, "queue_mean", *mean_error(times["queue_s"] / width))
-    _put(columns, "queue_end", *mean_error(times["queue_end"]))
+    _put(columns, "queue_mean", *mean_error(times["queue_s"] / width, strata))
+    _put(columns, "queue_end", *mean_error(times["queue_end"], strata))
     bands = np.quantile(times["queue_end"], [0.05, 0.5, 0.95], axis=0)
     columns |= dict(zip(("queue_end_p05", "queue_end_p50", "queue_end_p95"), bands, strict=True))
-    _put(columns, "busy_mean", *mean_error(times["busy_s"] / width))
+    _put(columns, "busy_mean", *mean_error(times["busy_s"] / width, strata))
     # Without staff all handling is overtime; the rest of the difference is rounding, and would give inf, not NaN.
     useful = np.where(staffed > 0, times["agents_busy_s"] - times["overtime_s"], 0.0)
-    _put(columns, "utilization", *ratio(useful, staffed))
+    _put(columns, "utilization", *ratio(useful, staffed, strata))
     columns["overtime_s"] = times["overtime_s"].mean(axis=0)
     for name in ("oldest_s", "over_1h", "over_4h", "over_24h"):
         columns[name] = times[name].mean(axis=0)
@@ -371,7 +391,7 @@ def _by_class(case: Case, classes: FloatArray) -> pd.DataFrame:
     columns: Columns = {"class": np.arange(len(case.shares))}
     for name in ("offered", "answered", "abandoned", "unanswered"):
         columns[name] = sums[name].mean(axis=0)
-    _put_shares(columns, case, sums)
+    _put_shares(columns, case, sums, strata_of(case, len(classes)))
     return pd.DataFrame(columns)
 
 
@@ -381,10 +401,11 @@ def _by_group(case: Case, groups: FloatArray) -> pd.DataFrame:
     for name in ("staffed_s", "handled_s", "overtime_s"):
         frame[name] = sums[name].mean(axis=0)
     columns: Columns = {}
+    strata = strata_of(case, len(groups))
     useful = np.where(sums["staffed_s"] > 0, sums["handled_s"] - sums["overtime_s"], 0.0)
-    _put(columns, "utilization", *ratio(useful, sums["staffed_s"]))
+    _put(columns, "utilization", *ratio(useful, sums["staffed_s"], strata))
     span = case.staffing.edges_s[-1] - case.staffing.edges_s[0]
-    _put(columns, "in_hand_mean", *mean_error(sums["in_hand_s"] / span))
+    _put(columns, "in_hand_mean", *mean_error(sums["in_hand_s"] / span, strata))
     return frame.assign(**columns, taken=sums["taken"].mean(axis=0))
 
 
@@ -401,18 +422,19 @@ def _summary(
     count = len(met)
     staffed = float(staffed_s.sum() / count)
     columns: Columns = {}
-    _put_shares(columns, case, totals)
+    strata = strata_of(case, count)
+    _put_shares(columns, case, totals, strata)
     one = {name: float(values[0]) for name, values in columns.items()}
-    wait_bounds = bounds(totals["wait_s"], totals["offered"])[:, 0]
-    frt_bounds = bounds(totals["frt_s"], totals["offered"] - totals["abandoned"])[:, 0]
+    wait_bounds = bounds(totals["wait_s"], totals["offered"], strata=strata)[:, 0]
+    frt_bounds = bounds(totals["frt_s"], totals["offered"] - totals["abandoned"], strata=strata)[:, 0]
     # The bounds may lie outside of what a share can be.
-    level_bounds = np.clip(bounds(totals["hits"], totals["decided"])[:, 0], 0.0, 1.0)
+    level_bounds = np.clip(bounds(totals["hits"], totals["decided"], strata=strata)[:, 0], 0.0, 1.0)
     if case.target is None:
         level_bounds = np.array([math.nan, math.nan])
     busy, overtime = times["agents_busy_s"].sum(axis=1), times["overtime_s"].sum(axis=1)
-    useful, useful_se = ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True))
+    useful, useful_se = ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True), strata)
     p50, p90, p95, p99 = wait_quantiles(waits[0], _QUANTILES) + case.first_reply_s
-    low, high = quantile_interval(*waits, 0.95)
+    low, high = quantile_interval(*waits, 0.95, strata=strata)
     end = times["queue_end"][:, -1]
     known = met[~np.isnan(met)]
     return Summary(
@@ -461,11 +483,11 @@ def _put(columns: Columns, name: str, value: FloatArray, error: FloatArray) -> N
     columns[f"{name}_se"] = error
 
 
-def _put_shares(columns: Columns, case: Case, sums: Sums) -> None:
+def _put_shares(columns: Columns, case: Case, sums: Sums, strata: IntArray | None) -> None:
     """Add what is a ratio of two sums over tickets."""
-    _put(columns, "mean_wait_s", *ratio(sums["wait_s"], sums["offered"]))
-    _put(columns, "p_wait", *ratio(sums["waited"], sums["offered"]))
-    _put(columns, "p_abandon", *ratio(sums["abandoned"], sums["offered"]))
+    _put(columns, "mean_wait_s", *ratio(sums["wait_s"], sums["offered"], strata))
+    _put(columns, "p_wait", *ratio(sums["waited"], sums["offered"], strata))
+    _put(columns, "p_abandon", *ratio(sums["abandoned"], sums["offered"], strata))
     decided = sums["decided"] if case.target is not None else np.zeros_like(sums["decided"])
-    _put(columns, "service_level", *ratio(sums["hits"], decided))
-    _put(columns, "frt_mean_s", *ratio(sums["frt_s"], sums["offered"] - sums["abandoned"]))
+    _put(columns, "service_level", *ratio(sums["hits"], decided, strata))
+    _put(columns, "frt_mean_s", *ratio(sums["frt_s"], sums["offered"] - sums["abandoned"], strata))

@@ -130,7 +130,7 @@ def self_check(outcome: Outcome, *, replications: int = 200, processes: int = 1)
         services=(Service.exponential(aht),),
         patiences=() if patience is None else (Patience.exponential(patience),),
         shares=(1.0,), backlog_s=np.empty(0), on_staff_drop="preempt", opened=np.ones((1, n), dtype=np.bool_),
-        redial=None, reopening=None, repeats=None, bot=None, handover_s=0.0, ageing_s=math.inf,
+        redial=None, reopening=None, repeats=None, bot=None, handover_s=0.0, ageing_s=math.inf, stratified=False,
     )  # fmt: skip
     size = max(-(-replications // 16), 1)
     ranges = [range(first, min(first + size, replications)) for first in range(0, replications, size)]
