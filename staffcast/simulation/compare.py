@@ -15,19 +15,18 @@ from staffcast.contracts import bad_value
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.engine import simulate
 from staffcast.simulation.inputs import Arrivals, Staffing
-from staffcast.simulation.intervals import centred
+from staffcast.simulation.intervals import centred, regressed
 from staffcast.simulation.laws import Service
 from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.sampling import strata_of
 
-__all__ = ["MEASURES", "Comparison", "compare", "controlled"]
+__all__ = ["MEASURES", "Comparison", "compare", "controlled", "luck_of"]
 
 # What plans are compared by, and whether more of it is better.
 MEASURES: dict[str, bool | None] = {
     "service_level": True, "frt_mean_s": False, "frt_p95_s": False, "mean_wait_s": False, "p_abandon": False,
     "backlog_end": False, "utilization": None, "overtime_s": False,
 }  # fmt: skip
-_CONTROLS = ("came_extra", "busier", "work_extra_s")
 _FEWEST = 20  # replications from which on controls are used
 _SHARES = ("service_level", "p_abandon", "p_wait", "utilization")
 _SAME_HOURS = 0.05
@@ -170,22 +169,21 @@ def controlled(outcome: Outcome, measure: str = "service_level") -> dict[str, fl
     if known.sum() < _FEWEST:
         raise bad_value("replications", int(known.sum()), f"at least {_FEWEST} with a {measure}")
     values = values[known]
-    controls = table[list(_CONTROLS)].to_numpy(dtype=float)[known]
-    controls = controls[:, controls.std(axis=0) > 1e-9 * np.maximum(np.abs(controls).max(axis=0), 1e-300)]
-    count, strata = len(values), _strata(outcome) if known.all() else None
-    apart, freedom = centred(values, strata)
-    spread, _ = centred(controls, strata)
-    slopes, *_ = np.linalg.lstsq(spread, apart, rcond=None)
-    left, away = apart - spread @ slopes, controls.mean(axis=0)
-    plain_se = math.sqrt(float((apart**2).sum()) / (count * max(freedom, 1)))
-    variance = float((left**2).sum()) / max(freedom - controls.shape[1], 1)
-    # The slopes' own error counts too: the controls' known means are 0, their sample means are not quite.
-    se = math.sqrt(variance * (1 / count + float(away @ np.linalg.pinv(spread.T @ spread) @ away)))
+    controls = luck_of(outcome)[known]
+    found = regressed(values, controls, _strata(outcome) if known.all() else None)
     return {
-        "mean": float(values.mean() - away @ slopes), "se": se,
-        "plain_mean": float(values.mean()), "plain_se": plain_se,
-        "factor": (plain_se / se) ** 2 if se > 0 else math.inf,
+        "mean": found.mean, "se": found.se, "plain_mean": found.plain_mean, "plain_se": found.plain_se,
+        "factor": found.factor,
     }  # fmt: skip
+
+
+def luck_of(outcome: Outcome) -> FloatArray:
+    """What is known to be luck of each replication, with mean 0; (replications, controls)."""
+    names = ["came_extra", "work_extra_s"]
+    if outcome.case.arrivals.expected is not None:
+        # Beside the mean of the paths played it is 0 on average whatever these are: that hides their own luck.
+        names.append("busier")
+    return outcome.by_replication[names].to_numpy(dtype=np.float64)
 
 
 def _values(outcome: Outcome, measure: str) -> FloatArray:

@@ -53,6 +53,7 @@ class Purpose(IntEnum):
     BACKLOG_BITS = 11
     ABSENCE = 12
     STRATA = 13
+    TWIN = 14
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
