@@ -47,7 +47,8 @@ CASES = {
     "classes, backlog, releases": (
         [Service.lognormal(200.0, 1.0), Service.exponential(400.0)],
         {
-            "priorities": [0.5, 0.5], "backlog": 6, "patience": [Patience.exponential(100.0), Patience.exponential(500.0)],
+            "priorities": [0.5, 0.5], "backlog": 6,
+            "patience": [Patience.exponential(100.0), Patience.exponential(500.0)],
         },
     ),
 }  # fmt: skip
@@ -57,7 +58,7 @@ CASES = {
 def test_the_luck_of_the_twin_has_mean_zero(name):
     """Hours waited and handled, tickets that waited and that were in time: within four errors of exact values."""
     service, options = CASES[name]
-    runs = 2000
+    runs = 1200
     case = played(service, 40, **options).case
     luck = twin_luck(case, markov_twin(case), runs)
     z = luck.mean(axis=0) / (luck.std(axis=0, ddof=1) / np.sqrt(runs))
@@ -80,7 +81,7 @@ def test_a_plan_that_is_its_own_twin_leaves_no_doubt():
 def test_controlled_figures_are_unbiased_and_their_errors_right(name):
     """Estimates lie around that of a long plain run, scatter as their errors say, and less than plain ones."""
     service, options = CASES[name]
-    size, experiments = 100, 40
+    size, experiments = 100, 25
     options = dict(options)
     rates = options.pop("rates", RATES)
     rates = rates if rates.ndim == 1 else paths(6000)
@@ -91,12 +92,12 @@ def test_controlled_figures_are_unbiased_and_their_errors_right(name):
         rows.append(frame.set_index("measure").unstack())
     found = pd.DataFrame(rows)
     case = played(service, 1, rates=rates, seed=77, **options).case
-    truth = collect(case, [measure_chunk(case, range(6000))]).by_replication
+    truth = collect(case, [measure_chunk(case, range(4000))]).by_replication
     for measure in ("service_level", "mean_wait_s"):
         mean, se, plain = (found[(column, measure)] for column in ("mean", "se", "plain_mean"))
         error = np.hypot(mean.std() / np.sqrt(experiments), truth[measure].std() / np.sqrt(len(truth)))
         assert abs(mean.mean() - truth[measure].mean()) < 4 * error
-        assert mean.std() == pytest.approx(np.sqrt((se**2).mean()), rel=0.4)
+        assert mean.std() == pytest.approx(np.sqrt((se**2).mean()), rel=0.45)
         assert plain.std() > 1.15 * mean.std() or name == "paths"
         held = (found[("low", measure)] < truth[measure].mean()) & (truth[measure].mean() < found[("high", measure)])
         assert stats.binomtest(int(held.sum()), experiments, 0.9, alternative="less").pvalue > 1e-3
