@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from staffcast.channels import model_of, require_models
-from staffcast.contracts import InputError, Target
+from staffcast.contracts import InputError, Target, bad_value
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
 from staffcast.scenario import Scenario
@@ -108,8 +108,10 @@ def play(
     ------
     InputError
         The plan does not cover the demand's queues and intervals, or has another grid; a target is about a percentile
-        that the simulation does not report.
+        that the simulation does not report; ``above`` is below 0.
     """
+    if above is not None and not above >= 0:
+        raise bad_value("above", above, "a number of tickets ≥ 0")
     scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)

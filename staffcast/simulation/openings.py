@@ -6,7 +6,8 @@ that never closes has none; the first interval of each day then stands for it, d
 - *Waiting at the opening* are all tickets that then wait, of every class: those left from before, those that came while
   nobody answered, the opening backlog, and those released at that very instant (``Arrivals.lumps``).
 - *Time to clear* is counted from the opening, by the calendar, to the end of the first interval at which no more than
-  so many wait; so it is up to one interval too long. It is 0 where no more wait at the opening itself.
+  so many wait; so it is up to one interval too long. It is 0 where no more are left when everybody who comes has taken
+  one at the opening itself (known of a single pool of people who serve everything).
 """
 
 from __future__ import annotations
@@ -62,17 +63,26 @@ def waiting_at(case: Case, queue_end: FloatArray, places: IntArray) -> FloatArra
     return before
 
 
-def clear_times(
-    edges: FloatArray, queue_end: FloatArray, waiting: FloatArray, places: IntArray, to: float
-) -> FloatArray:
+def clear_times(case: Case, queue_end: FloatArray, waiting: FloatArray, places: IntArray, to: float) -> FloatArray:
     """Seconds from the start of some intervals until at most ``to`` wait; infinity if never; (replications, places)."""
+    edges = case.staffing.edges_s
     out = np.full(waiting.shape, np.inf)
     for column, place in enumerate(places):
         few = queue_end[:, place:] <= to
         first = few.argmax(axis=1)
         there = few[np.arange(len(few)), first] if few.shape[1] else np.zeros(len(few), dtype=bool)
         out[there, column] = edges[place + 1 + first[there]] - edges[place]
-    return np.where(waiting <= to, 0.0, out)
+    return np.where(waiting - _taken_at_once(case, places) <= to, 0.0, out)
+
+
+def _taken_at_once(case: Case, places: IntArray) -> IntArray:
+    """How many tickets are taken at the very start of some intervals, by people who come when nobody was there."""
+    agents = case.staffing.agents
+    # By counting heads alone, who still works overtime keeps one of them from starting.
+    if case.groups or case.staffing.absent or case.on_staff_drop == "finish_count":
+        return np.zeros(len(places), dtype=np.int64)
+    fresh = (np.concatenate(([0], agents[:-1])) == 0) & case.opened.all(axis=0)
+    return np.where(fresh[places], agents[places], 0)
 
 
 def opening_frame(case: Case, queue_end: FloatArray, above: float | None, to: float) -> pd.DataFrame:
@@ -90,7 +100,7 @@ def opening_frame(case: Case, queue_end: FloatArray, above: float | None, to: fl
     frame["above"], frame["p_above"] = limit, more / len(waiting)
     frame["p_above_low"], frame["p_above_high"] = share_bounds(more, len(waiting))
     edges = case.staffing.edges_s
-    times = clear_times(edges, queue_end, waiting, places, _few("to", to))
+    times = clear_times(case, queue_end, waiting, places, _few("to", to))
     return frame.assign(**_times(times, np.broadcast_to(edges[-1] - edges[places], times.shape), strata))
 
 
@@ -124,7 +134,7 @@ def opening_summary(case: Case, queue_end: FloatArray) -> dict[str, float]:
         return dict.fromkeys(("opening_mean", "opening_p95", "opening_above", "clear_mean_s"), math.nan)
     waiting = waiting_at(case, queue_end, places)
     edges = case.staffing.edges_s
-    times = np.minimum(clear_times(edges, queue_end, waiting, places, 0.0), edges[-1] - edges[places])
+    times = np.minimum(clear_times(case, queue_end, waiting, places, 0.0), edges[-1] - edges[places])
     return {
         "opening_mean": float(waiting.mean()),
         "opening_p95": float(np.quantile(waiting, 0.95, method="inverted_cdf")),

@@ -73,6 +73,17 @@ def test_what_is_released_at_the_opening_waits_there():
         assert frame["waiting_mean"].to_numpy() == pytest.approx(waiting.mean(axis=0))
 
 
+def test_what_is_taken_at_the_opening_itself_is_cleared_at_once():
+    """As many as there are people need no time; one more, or people who were there before, and the grid tells."""
+    edges = np.arange(4) * HOUR
+    for tickets, agents, seconds in ((3, [0, 3, 3], 0), (4, [0, 3, 3], HOUR), (3, [0, 2, 3], HOUR), (0, [0, 1, 1], 0)):
+        plan = Staffing.steps(edges, agents)
+        outcome = simulate(Arrivals.trace([60.0] * tickets), plan, Service.deterministic(600.0), replications=1)
+        assert outcome.openings()["clear_p50_s"].tolist() == [seconds]
+        assert outcome.openings(to=1)["clear_p50_s"].tolist() == [0]
+        assert outcome.summary.clear_mean_s == seconds
+
+
 def test_openings_are_where_somebody_begins_to_answer():
     """Closed by the plan or by business hours; a queue that never closes has one at the start of each day."""
     edges = np.arange(9) * 6 * HOUR
