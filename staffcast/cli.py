@@ -318,6 +318,9 @@ def _facts(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | No
 @click.option("--log", type=click.Path(), help="Ticket log: gives spread of handle times, priorities, today's backlog.")
 @click.option("--check", is_flag=True, help="Set the simulator beside exact equations, queue by queue.")
 @click.option(
+    "--above", type=float, metavar="N", help="How likely do more than N tickets wait at an opening?  [default: people]"
+)
+@click.option(
     "--resume", type=click.Path(), metavar="FOLDER", help="Keep what is done there; go on from what is there."
 )
 @options(LOG, STAFF, SIMULATE, REREAD)
@@ -325,8 +328,8 @@ def _facts(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | No
 @output_options
 @click.pass_context
 def simulate(
-    ctx: click.Context, demand: str, requirement: str, log: str | None, check: bool, resume: str | None,
-    scenario_file: str | None, processes: int, quiet: bool, output: str | None, as_json: bool,
+    ctx: click.Context, demand: str, requirement: str, log: str | None, check: bool, above: float | None,
+    resume: str | None, scenario_file: str | None, processes: int, quiet: bool, output: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Play a plan (the REQUIREMENT table, edited or not) against sampled DEMAND."""
     from staffcast.contracts import REQUIREMENT
@@ -352,12 +355,16 @@ def simulate(
     with progress_bar(quiet) as progress:
         played = play(
             wanted, plan_table, scenario, facts=facts, processes=processes,
-            progress=lambda done, total: progress("simulating", done, total), check=check, resume=resume,
+            progress=lambda done, total: progress("simulating", done, total), check=check, above=above,
+            resume=resume,
         )  # fmt: skip
     for sentence in played.checks:
         click.echo(f"check: {sentence}", err=True)
     if as_json:
-        body = {"summary": played.summary, "not_played": not_played(wanted, scenario), "rows": played.outcome}
+        body = {
+            "summary": played.summary, "not_played": not_played(wanted, scenario), "openings": played.openings,
+            "rows": played.outcome,
+        }  # fmt: skip
         click.echo(json_text("outcome", body))
         if output:
             deliver(played.outcome, "outcome", output, False, title="")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from staffcast.channels import model_of, require_models
-from staffcast.contracts import InputError, Target
+from staffcast.contracts import InputError, Target, bad_value
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
 from staffcast.scenario import Scenario
@@ -42,6 +43,9 @@ class Played:
         95 % interval of the simulated figure or no ticket came.
     by_priority : DataFrame
         The same by queue and priority, most urgent first, where a queue has several.
+    openings : DataFrame
+        ``unique_id, ds`` and per opening what waits then and how long it takes to clear
+        (:meth:`staffcast.simulation.Outcome.openings`).
     checks : tuple of str
         Where asked for: how far the simulator is from exact answers, a sentence per live queue.
     """
@@ -49,6 +53,7 @@ class Played:
     outcome: pd.DataFrame
     summary: pd.DataFrame
     by_priority: pd.DataFrame
+    openings: pd.DataFrame
     checks: tuple[str, ...] = ()
 
     @property
@@ -68,6 +73,7 @@ def play(
     only: Collection[str] | None = None,
     before: Played | None = None,
     check: bool = False,
+    above: float | None = None,
     resume: str | Path | None = None,
 ) -> Played:
     """Simulate every queue of a plan on sample paths of the demand.
@@ -93,6 +99,8 @@ def play(
         Of the same demand and scenario; needed with ``only``.
     check : bool
         Set the simulator beside exact answers, queue by queue (:func:`staffcast.simulation.self_check`).
+    above : float, optional
+        How likely is it that more than so many tickets wait at an opening; None: more than there are people.
     resume : path, optional
         Folder that keeps the replications that are done; an interrupted run goes on from there.
 
@@ -100,15 +108,17 @@ def play(
     ------
     InputError
         The plan does not cover the demand's queues and intervals, or has another grid; a target is about a percentile
-        that the simulation does not report.
+        that the simulation does not report; ``above`` is below 0.
     """
+    if above is not None and not above >= 0:
+        raise bad_value("above", above, "a number of tickets ≥ 0")
     scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)
     staffing = staffing_of(requirement, demand, scenario)
     settings = settings_of(demand, scenario, facts)
     ds = demand.ds
-    parts, rows, classes, checks = [], [], [], []
+    parts, rows, classes, openings, checks = [], [], [], [], []
     again = [queue for queue in demand.queues if only is None or before is None or queue in only]
     total = scenario.replications * len(again)
     for queue in again:
@@ -124,6 +134,11 @@ def play(
         by_interval.insert(0, "ds", ds)
         by_interval.insert(0, "unique_id", queue)
         parts.append(by_interval)
+        opens = outcome.openings(above=above)
+        place = (opens.pop("start_s").to_numpy() / (60 * demand.minutes)).round().astype(np.int64)
+        opens.insert(0, "ds", ds[place])
+        opens.insert(0, "unique_id", queue)
+        openings.append(opens)
         summary = asdict(outcome.summary)
         value, verdict = _judge(rules.frt, summary)
         rows.append(
@@ -137,6 +152,7 @@ def play(
         outcome=pd.concat(parts, ignore_index=True),
         summary=pd.DataFrame(rows),
         by_priority=pd.concat(classes, ignore_index=True) if classes else pd.DataFrame(),
+        openings=pd.concat([each for each in openings if len(each)] or openings[:1], ignore_index=True),
         checks=tuple(checks),
     )
     return found if only is None or before is None else _merged(before, found, demand.queues, again)
@@ -152,7 +168,7 @@ def _merged(before: Played, newer: Played, queues: Sequence[str], again: Collect
 
     return Played(
         outcome=table("outcome"), summary=table("summary"), by_priority=table("by_priority"),
-        checks=(*before.checks, *newer.checks),
+        openings=table("openings"), checks=(*before.checks, *newer.checks),
     )  # fmt: skip
 
 

@@ -249,6 +249,26 @@ def test_another_seed_gives_another_outcome_of_the_same_plan(desk):
     assert other != (desk / "outcome.csv").read_text(encoding="utf-8")
 
 
+def test_what_waits_at_an_opening_is_told(desk):
+    """A row per opening in openings.csv and --json; N is the number of people, or what --above says."""
+    made = read(desk / "plan" / "openings.csv")
+    assert (made["above"] == made["agents"]).all()
+    rules = ("--scenario", desk / "desk.toml", "--log", desk / "log.csv", "--json", "-q")
+    given = (desk / "demand.csv", desk / "requirement.csv")
+    found = {n: json.loads(run("simulate", *given, *rules, "--above", n).stdout)["openings"] for n in (0, 1000)}
+    plan = read(desk / "requirement.csv").set_index(["unique_id", "ds"])
+    opens = pd.DataFrame(found[0])
+    assert len(opens) == len(made)
+    for queue, ds in zip(opens["unique_id"], pd.to_datetime(opens["ds"], utc=True), strict=True):
+        own = plan.loc[queue]["agents"]
+        place = list(pd.to_datetime(own.index, utc=True)).index(ds)
+        assert own.iloc[place] > 0
+        assert place == 0 or own.iloc[place - 1] == 0
+    assert all(row["p_above"] == 0 for row in found[1000])
+    assert any(row["p_above"] > 0 for row in found[0])
+    assert "`above` must be a number of tickets ≥ 0" in run("simulate", *given, "--above", "-1", code=2).stderr
+
+
 def test_the_plan_is_printed_for_people(desk, tmp_path, no_report):
     """Without --json the plan's tables stand on stdout, each queue with its agents by hour, and no escape codes."""
     result = run("plan", desk / "log.csv", "--scenario", desk / "desk.toml", "-o", tmp_path, "--processes", 1)

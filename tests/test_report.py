@@ -209,7 +209,7 @@ def test_a_plan_from_counts_can_be_looked_at(tmp_path):
     assert "no tickets to measure" in report.read_text(encoding="utf-8")
     assert {p.name for p in report.parent.iterdir()} == {
         "series.csv", "backtest.csv", "demand.csv", "requirement.csv", "outcome.csv", "outcome-summary.csv",
-        "summary.csv", "report.html",
+        "openings.csv", "summary.csv", "report.html",
     }  # fmt: skip
 
 

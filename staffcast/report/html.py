@@ -134,6 +134,11 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
     shares = pit_of(plan.demand.backtest, queue, str(reasons.get("model")))
     by_priority = plan.played.by_priority
     mine = by_priority[by_priority["unique_id"] == queue] if len(by_priority) else by_priority
+    opens = plan.played.openings
+    opens = opens[opens["unique_id"] == queue]
+    opens = (plots.first_week(opens) if len(opens) else opens).assign(
+        time=lambda f: f["ds"].dt.strftime("%a %d %b %H:%M")
+    )
     return {
         "name": queue,
         "intro": f"Target {rules.frt}; band {rules.band or 'none'}; shrinkage {format_share(rules.shrinkage.share)}.",
@@ -145,6 +150,7 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
         "interval": Markup(plots.interval_plot(plan.demand, queue)),
         "frt": Markup(plots.frt_plot(outcome, queue, rules.frt)),
         "backlog": Markup(plots.backlog_plot(outcome, queue)),
+        "openings": table(opens, _OPENINGS) if opens["waiting_mean"].gt(0).any() else None,
         "priorities": table(mine, _PRIORITY) if len(mine) else None,
         "models": table(errors, _MODELS) if len(errors) else None,
         "pit": None if shares is None else Markup(plots.pit_plot(shares, queue)),
@@ -200,6 +206,11 @@ _KPI = (
     ("frt_p50_s", "FRT p50", _time), ("frt_p90_s", "p90", _time), ("frt_within", "in time", _share),
     ("art_mean_s", "ART", _time), ("aht_s", "AHT", _time), ("reopened_share", "reopened", _share),
     ("csat", "CSAT", _share),
+)  # fmt: skip
+_OPENINGS = (
+    ("time", "opening", _text), ("agents", "agents", _number), ("waiting_mean", "waiting", _decimal),
+    ("waiting_p50", "p50", _number), ("waiting_p95", "p95", _number), ("p_above", "more than agents", _share),
+    ("clear_mean_s", "cleared after", _time), ("clear_p90_s", "p90", _time), ("p_never", "never cleared", _share),
 )  # fmt: skip
 _PRIORITY = (
     ("priority", "priority", _text), ("offered", "tickets", _number), ("service_level", "within the time", _share),

@@ -113,6 +113,7 @@ def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = 
 
 
 _SHARES = (
+    "p_above",
     "share",
     "wape",
     "bias",
@@ -200,10 +201,14 @@ def print_played(played: Played, demand: Demand, scenario: Scenario, *, stream: 
         figure(scenario.for_queue(queue).frt, value)
         for queue, value in zip(summary["unique_id"], summary["target_value"], strict=True)
     ]
-    columns = ["unique_id", "target", "frt_p50_s", "frt_p90_s", "utilization", "backlog_end", "verdict"]
+    columns = ["unique_id", "target", "frt_p50_s", "frt_p90_s", "utilization", "backlog_end", "opening_p95", "verdict"]
     shown = summary[columns].copy()
     shown.insert(2, "simulated", simulated)
     print_frame(shown, title="How the plan holds", stream=stream)
+    opens = played.openings[["unique_id", "ds", "waiting_mean", "waiting_p95", "above", "p_above", "clear_mean_s"]]
+    if opens["waiting_mean"].gt(0).any():
+        first = opens.groupby("unique_id", sort=False).head(max(_MOST_ROWS // len(summary), 1)).head(_MOST_ROWS)
+        print_frame(first, title="What waits when a queue opens, the first times", stream=stream)
     _print_not_played(_console(stream), not_played(demand, scenario))
 
 

@@ -48,6 +48,7 @@ def write_plan(plan: Plan, folder: str | Path, *, source: str) -> Path:
         "requirement": plan.requirement,
         "outcome": plan.played.outcome,
         "outcome-summary": plan.played.summary,
+        "openings": plan.played.openings,
         "summary": summarise(plan),
         "kpi": plan.kpi,
         "utilization": plan.utilization,

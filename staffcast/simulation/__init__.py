@@ -16,6 +16,10 @@
 ``engine``       ``simulate``: the door
 ``compare``      plans against the same tickets; ``controlled``: a figure with the luck of the draw taken out
 ``selfcheck``    the simulator beside the exact answer where there is one
+``openings``     what waits when a queue opens, and how long it takes to clear
+``overdays``     figures day by day, and intervals whose unit is the day
+``stratified``   replications spread over how many tickets come
+``twin``         a plan's Markov twin: exact figures, and the luck of the draw taken out with them
 ``sweep``        what if volume, handle time, staff … were other: a frame, and the frontier of cost and waiting
 """
 
@@ -28,6 +32,7 @@ from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.selfcheck import SelfCheck, self_check
 from staffcast.simulation.sweep import frontier, sweep
+from staffcast.simulation.twin import twin_controlled
 
 __all__ = [
     "Arrivals",
@@ -48,4 +53,5 @@ __all__ = [
     "self_check",
     "simulate",
     "sweep",
+    "twin_controlled",
 ]

@@ -12,20 +12,21 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from staffcast.contracts import bad_value
-from staffcast.simulation.checks import FloatArray
+from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.engine import simulate
 from staffcast.simulation.inputs import Arrivals, Staffing
+from staffcast.simulation.intervals import centred, regressed
 from staffcast.simulation.laws import Service
 from staffcast.simulation.outcome import Outcome
+from staffcast.simulation.sampling import strata_of
 
-__all__ = ["MEASURES", "Comparison", "compare", "controlled"]
+__all__ = ["MEASURES", "Comparison", "compare", "controlled", "luck_of"]
 
 # What plans are compared by, and whether more of it is better.
 MEASURES: dict[str, bool | None] = {
     "service_level": True, "frt_mean_s": False, "frt_p95_s": False, "mean_wait_s": False, "p_abandon": False,
     "backlog_end": False, "utilization": None, "overtime_s": False,
 }  # fmt: skip
-_CONTROLS = ("came_extra", "busier", "work_extra_s")
 _FEWEST = 20  # replications from which on controls are used
 _SHARES = ("service_level", "p_abandon", "p_wait", "utilization")
 _SAME_HOURS = 0.05
@@ -118,14 +119,17 @@ def compare(
         hours = outcome.summary.staffed_s / 3600
         row: dict[str, Any] = {"plan": name, "agent_hours": hours}
         for measure in asked:
-            row[measure], row[f"{measure}_low"], row[f"{measure}_high"] = _interval(_values(outcome, measure))
+            row[measure], row[f"{measure}_low"], row[f"{measure}_high"] = _interval(
+                _values(outcome, measure), _strata(outcome)
+            )
         rows.append(row)
-    found = [
-        {"plan": name, "measure": measure, **_paired(_values(outcome, measure), _values(first, measure))}
+    strata = _strata(first)
+    pairs = [
+        {"plan": name, "measure": measure, **_paired(_values(outcome, measure), _values(first, measure), strata)}
         for name, outcome in outcomes.items() if name != first_name
         for measure in asked
     ]  # fmt: skip
-    differences = pd.DataFrame(found)
+    differences = pd.DataFrame(pairs)
     table = pd.DataFrame(rows)
     return Comparison(
         plans=table, differences=differences, verdict=_verdict(table, differences, asked), outcomes=outcomes
@@ -165,38 +169,44 @@ def controlled(outcome: Outcome, measure: str = "service_level") -> dict[str, fl
     if known.sum() < _FEWEST:
         raise bad_value("replications", int(known.sum()), f"at least {_FEWEST} with a {measure}")
     values = values[known]
-    controls = table[list(_CONTROLS)].to_numpy(dtype=float)[known]
-    controls = controls[:, controls.std(axis=0) > 1e-9 * np.maximum(np.abs(controls).max(axis=0), 1e-300)]
-    design = np.column_stack([np.ones(len(values)), controls])
-    slopes, *_ = np.linalg.lstsq(design, values, rcond=None)
-    left = values - design @ slopes
-    count, used = design.shape
-    plain_se = float(values.std(ddof=1)) / math.sqrt(count)
-    variance = float((left**2).sum()) / max(count - used, 1)
-    # The intercept's own error: the controls' known means are 0, their sample means are not quite.
-    se = math.sqrt(variance * float(np.linalg.pinv(design.T @ design)[0, 0]))
+    controls = luck_of(outcome)[known]
+    found = regressed(values, controls, _strata(outcome) if known.all() else None)
     return {
-        "mean": float(slopes[0]), "se": se, "plain_mean": float(values.mean()), "plain_se": plain_se,
-        "factor": (plain_se / se) ** 2 if se > 0 else math.inf,
+        "mean": found.mean, "se": found.se, "plain_mean": found.plain_mean, "plain_se": found.plain_se,
+        "factor": found.factor,
     }  # fmt: skip
+
+
+def luck_of(outcome: Outcome) -> FloatArray:
+    """What is known to be luck of each replication, with mean 0; (replications, controls)."""
+    names = ["came_extra", "work_extra_s"]
+    if outcome.case.arrivals.expected is not None:
+        # Beside the mean of the paths played it is 0 on average whatever these are: that hides their own luck.
+        names.append("busier")
+    return outcome.by_replication[names].to_numpy(dtype=np.float64)
 
 
 def _values(outcome: Outcome, measure: str) -> FloatArray:
     return outcome.by_replication[measure].to_numpy(dtype=float)
 
 
-def _interval(values: FloatArray) -> tuple[float, float, float]:
+def _strata(outcome: Outcome) -> IntArray | None:
+    return strata_of(outcome.case, outcome.summary.replications)
+
+
+def _interval(values: FloatArray, strata: IntArray | None) -> tuple[float, float, float]:
     known = values[~np.isnan(values)]
     if len(known) < 2:
         return (float(known.mean()) if len(known) else math.nan), math.nan, math.nan
     mean = float(known.mean())
-    margin = float(stdtrit(len(known) - 1, 0.975)) * float(known.std(ddof=1)) / math.sqrt(len(known))
+    left, freedom = centred(known, strata if len(known) == len(values) else None)
+    margin = float(stdtrit(freedom, 0.975)) * math.sqrt(float((left**2).sum()) / (len(known) * freedom))
     return mean, mean - margin, mean + margin
 
 
-def _paired(values: FloatArray, first: FloatArray) -> dict[str, Any]:
+def _paired(values: FloatArray, first: FloatArray, strata: IntArray | None) -> dict[str, Any]:
     both = ~(np.isnan(values) | np.isnan(first))
-    difference, low, high = _interval(values[both] - first[both])
+    difference, low, high = _interval(values - first, strata)
     paired = float((values[both] - first[both]).var(ddof=1)) if both.sum() > 1 else math.nan
     apart = float(values[both].var(ddof=1) + first[both].var(ddof=1)) if both.sum() > 1 else math.nan
     return {

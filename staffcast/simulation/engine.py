@@ -21,6 +21,7 @@ from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.runs import play_all
 from staffcast.simulation.sampling import Case
+from staffcast.simulation.stratified import STRATA
 
 __all__ = ["simulate"]
 
@@ -49,6 +50,7 @@ def simulate(
     replications: int = 100,
     seed: int = 0,
     target: Target | str | None = None,
+    stratified: bool = False,
     half_width: float | None = None,
     most: int = 10_000,
     resume: str | Path | None = None,
@@ -105,6 +107,10 @@ def simulate(
         ≥ 0. The same seed gives the same bytes, whatever ``processes``; and a plan changed gets the same tickets.
     target : Target or str, optional
         Sets the time of the service level, and what ``met_share`` judges.
+    stratified : bool
+        Spread the replications evenly over how many tickets come in all: the same law on average, with less chance
+        (:mod:`staffcast.simulation.stratified`; ``Outcome.stratification`` says what it gained). ``replications`` is
+        then a multiple of 20, at least 40.
     half_width : float, optional
         Play on beyond ``replications`` until the 95 % interval of what the target is about (a share, or seconds) is no
         wider than twice this; at most ``most`` replications in all.
@@ -184,6 +190,10 @@ def simulate(
         bot.shares(len(shares))
     rules = {each.on_staff_drop for each in groups} or {on_staff_drop}
     runs = _whole("replications", replications, 1, "100 gives bands, 1 a single course of events")
+    most = max(_whole("most", most, 1), runs)
+    if stratified:
+        _require_strata(arrivals, runs)
+        most -= most % STRATA
     case = Case(
         arrivals=arrivals,
         staffing=staffing,
@@ -205,13 +215,22 @@ def simulate(
         target=None if target is None else Target.parse(target),
         groups=groups,
         routing=routing,
+        stratified=stratified,
     )
     if half_width is not None:
         half_width = _seconds("half_width", half_width, above=True, legal="a number > 0: a share, or seconds")
     return play_all(
-        case, runs, half_width=half_width, most=max(_whole("most", most, 1), runs), resume=resume, processes=processes,
+        case, runs, half_width=half_width, most=most, resume=resume, processes=processes,
         progress=progress,
     )  # fmt: skip
+
+
+def _require_strata(arrivals: Arrivals, runs: int) -> None:
+    if arrivals.rates_per_hour is None:
+        raise InputError("`stratified` spreads replications over how many tickets come; a trace has always as many")
+    if runs < 2 * STRATA or runs % STRATA:
+        fix = f"{max(runs + -runs % STRATA, 2 * STRATA)} will do"
+        raise bad_value("replications", runs, f"with `stratified` a multiple of {STRATA}, at least {2 * STRATA}", fix)
 
 
 def _whole(parameter: str, value: object, low: int, fix: str | None = None) -> int:

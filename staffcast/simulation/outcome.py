@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.contracts import bad_value
+from staffcast.contracts import InputError, bad_value
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.floorplay import GROUP_STATS
 from staffcast.simulation.groups import paces
-from staffcast.simulation.intervals import bounds, mean_error, quantile_interval, ratio
+from staffcast.simulation.intervals import bounds, gain_frame, mean_error, quantile_interval, ratio
 from staffcast.simulation.measure import Chunk, Whole, wait_quantiles
+from staffcast.simulation.openings import opening_frame, opening_summary, peak_frame
+from staffcast.simulation.overdays import day_frame, over_days_frame
 from staffcast.simulation.replication import play_replication
-from staffcast.simulation.sampling import Case
+from staffcast.simulation.sampling import Case, strata_of
 from staffcast.simulation.summary import Summary
 from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
 
@@ -63,6 +65,9 @@ class Outcome:
         tickets are expected to bring; 0 where that is not known).
     queue_end : array (replications, n)
         Who waits just before the end of each interval.
+    sums : array (replications, ticket stats + time stats, n)
+        What the frames are made of, in the order of :data:`staffcast.simulation.tally.TICKET_STATS` and
+        ``TIME_STATS``.
     """
 
     by_interval: pd.DataFrame
@@ -71,7 +76,155 @@ class Outcome:
     summary: Summary
     by_replication: pd.DataFrame
     queue_end: FloatArray
+    sums: FloatArray
     case: Case
+
+    def openings(self, *, above: float | None = None, to: float = 0) -> pd.DataFrame:
+        """What waits when the queue opens: P(Monday opens above N), and the time until it is worked off.
+
+        Parameters
+        ----------
+        above : float, optional
+            N, ≥ 0; None: as many as there are people at that opening.
+        to : float
+            Cleared is what has no more than so many waiting, ≥ 0.
+
+        Returns
+        -------
+        DataFrame
+            One row per opening (:mod:`staffcast.simulation.openings`): ``start_s``, ``agents``; over replications
+            ``waiting_mean`` with ``_se``, ``waiting_p50``, ``waiting_p90``, ``waiting_p95``; ``above`` and ``p_above``,
+            how likely more than that wait, with ``p_above_low`` and ``p_above_high``, its exact 95 % interval;
+            ``clear_mean_s`` with ``_se`` (who never cleared counts until the play's end), ``clear_p50_s``,
+            ``clear_p90_s``, ``clear_p95_s`` (NaN where so many never cleared), ``p_never``: the share of the
+            replications that never cleared.
+
+        Raises
+        ------
+        InputError
+            A negative or missing number.
+
+        Examples
+        --------
+        Nine tickets wait at eight o'clock, and three people do one in ten minutes each.
+
+        >>> from staffcast.simulation import Arrivals, Service, Staffing, simulate
+        >>> plan = Staffing.steps([0, 28800, 30600, 32400], [0, 3, 3])
+        >>> found = simulate(Arrivals.trace([3600.0] * 9), plan, Service.deterministic(600), replications=1).openings()
+        >>> found[["start_s", "waiting_p50", "above", "p_above", "clear_p50_s"]].values.tolist()
+        [[28800.0, 9.0, 3.0, 1.0, 1800.0]]
+        """
+        return opening_frame(self.case, self.queue_end, above, to)
+
+    def clearing(self, *, to: float = 0) -> pd.DataFrame:
+        """How long the longest queue of each day takes to be worked off.
+
+        Parameters
+        ----------
+        to : float
+            Cleared is what has no more than so many waiting, ≥ 0.
+
+        Returns
+        -------
+        DataFrame
+            One row per day: ``start_s``; over replications ``peak_mean`` with ``_se``, ``peak_p50``, ``peak_p90``,
+            ``peak_p95``: the longest queue at the end of an interval of that day; from then on ``clear_mean_s`` …
+            ``p_never`` as :meth:`openings` has them, into the next days if it takes so long.
+
+        Raises
+        ------
+        InputError
+            A negative or missing number.
+        """
+        return peak_frame(self.case, self.queue_end, to)
+
+    def by_day(self, *, days: npt.ArrayLike | None = None, quantiles: bool = False) -> pd.DataFrame:
+        """Figures of each day of each replication; the opening backlog belongs to no day.
+
+        Parameters
+        ----------
+        days : array_like (n,), optional
+            Day or week to which each interval belongs; None: as ``Staffing.shift`` has them.
+        quantiles : bool
+            Whether to find each day's own percentiles, which takes playing everything again.
+
+        Returns
+        -------
+        DataFrame
+            ``replication``, ``day`` (from 0), ``start_s``, ``offered``; of the tickets that arrive on it
+            ``mean_wait_s``, ``frt_mean_s``, ``service_level``, ``p_wait``, ``p_abandon``, and where asked for
+            ``frt_p50_s``, ``frt_p90_s``, ``frt_p95_s``; ``queue_end``: who waits as it ends.
+
+        Raises
+        ------
+        InputError
+            Not one label per interval, or labels that fall.
+        """
+        return day_frame(self.case, self.sums, days, quantiles)
+
+    def over_days(
+        self, *, days: npt.ArrayLike | None = None, cycle: int = 1, quantiles: bool = True
+    ) -> pd.DataFrame:  # fmt: skip
+        """Figures over tickets and over days, kept apart, with intervals whose unit is the day.
+
+        For few replications of many days, as of a log replayed; how is said in
+        :mod:`staffcast.simulation.overdays`.
+
+        Parameters
+        ----------
+        days : array_like (n,), optional
+            Day or week to which each interval belongs; None: as ``Staffing.shift`` has them.
+        cycle : int
+            Of one course of days: compare each with those so many days apart, 7 for its own weekday.
+        quantiles : bool
+            Whether to find percentiles too, which takes playing everything again.
+
+        Returns
+        -------
+        DataFrame
+            One row per ``measure`` (those of :meth:`by_day`): ``pooled``, over all tickets, with its 95 % interval
+            ``pooled_low``, ``pooled_high``; of the days' own figures the mean ``days_mean``, ``days_mean_low``,
+            ``days_mean_high``, and the quantiles over days ``days_p05``, ``days_p10``, ``days_p50``, ``days_p90``,
+            ``days_p95``; ``days``: how many there were; ``correlation``: of a day with the next, as allowed for.
+
+        Raises
+        ------
+        InputError
+            Not one label per interval, labels that fall, or a cycle below 1.
+
+        Examples
+        --------
+        On the first of two days one of four tickets waits a minute, on the second all three do: of all tickets the
+        median is a minute, of the days' medians the smaller is 0.
+
+        >>> from staffcast.simulation import Arrivals, Service, Staffing, simulate
+        >>> came = [0, 100, 200, 260, 1000, 1120, 1240]
+        >>> plan = Staffing.steps([0, 500, 1060, 1120, 1180, 1240, 1300, 2000], [1, 0, 1, 0, 1, 0, 1],
+        ...                       shift=[0, 1, 1, 1, 1, 1, 1])
+        >>> outcome = simulate(Arrivals.trace(came, [60, 60, 120, 60, 60, 60, 60]), plan, None, replications=1)
+        >>> outcome.over_days().set_index("measure").loc["frt_p50_s", ["pooled", "days_p05", "days_p95"]].tolist()
+        [60.0, 0.0, 60.0]
+        """
+        return over_days_frame(self.case, self.sums, days, cycle, quantiles)
+
+    def stratification(self) -> pd.DataFrame:
+        """What spreading the replications over how many tickets come has gained.
+
+        Returns
+        -------
+        DataFrame
+            One row per column of ``by_replication`` that varies: ``measure``, ``mean``, ``se``, ``plain_se`` (of as
+            many independent replications), ``factor`` (how many times more of these the same error would take).
+
+        Raises
+        ------
+        InputError
+            The simulation was not played with ``stratified=True``.
+        """
+        strata = strata_of(self.case, self.summary.replications)
+        if strata is None:
+            raise InputError("there are no strata: play it with simulate(..., stratified=True)")
+        return gain_frame(self.by_replication, strata)
 
     def tickets(self, replication: int) -> pd.DataFrame:
         """Every ticket of one replication, by playing it again.
@@ -146,7 +299,8 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
         by_group=_by_group(case, groups),
         summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought, _could(case, groups)),
         by_replication=_by_replication(case, (totals, tickets["offered"]), times, coarse, work, staffed, brought),
-        queue_end=times["queue_end"].copy(),  # not a part of all that was added up, which may go now
+        queue_end=times["queue_end"],
+        sums=intervals,
         case=case,
     )
 
@@ -210,20 +364,21 @@ Counts = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 
 def _by_interval(case: Case, tickets: Sums, times: Sums, waits: Counts, staffed: FloatArray) -> pd.DataFrame:
     width = np.diff(case.staffing.edges_s)
+    strata = strata_of(case, len(staffed))
     columns: Columns = {"start_s": case.staffing.edges_s[:-1], "agents": case.staffing.agents}
-    _put(columns, "arrivals", *mean_error(tickets["offered"]))
-    _put_shares(columns, case, tickets)
+    _put(columns, "arrivals", *mean_error(tickets["offered"], strata))
+    _put_shares(columns, case, tickets, strata)
     quantiles = wait_quantiles(waits, np.array([0.5, 0.9, 0.95])) + case.first_reply_s
     columns |= dict(zip(("frt_p50_s", "frt_p90_s", "frt_p95_s"), quantiles.T, strict=True))
     columns["unanswered"] = tickets["unanswered"].mean(axis=0)
-    _put(columns, "queue_mean", *mean_error(times["queue_s"] / width))
-    _put(columns, "queue_end", *mean_error(times["queue_end"]))
+    _put(columns, "queue_mean", *mean_error(times["queue_s"] / width, strata))
+    _put(columns, "queue_end", *mean_error(times["queue_end"], strata))
     bands = np.quantile(times["queue_end"], [0.05, 0.5, 0.95], axis=0)
     columns |= dict(zip(("queue_end_p05", "queue_end_p50", "queue_end_p95"), bands, strict=True))
-    _put(columns, "busy_mean", *mean_error(times["busy_s"] / width))
+    _put(columns, "busy_mean", *mean_error(times["busy_s"] / width, strata))
     # Without staff all handling is overtime; the rest of the difference is rounding, and would give inf, not NaN.
     useful = np.where(staffed > 0, times["agents_busy_s"] - times["overtime_s"], 0.0)
-    _put(columns, "utilization", *ratio(useful, staffed))
+    _put(columns, "utilization", *ratio(useful, staffed, strata))
     columns["overtime_s"] = times["overtime_s"].mean(axis=0)
     for name in ("oldest_s", "over_1h", "over_4h", "over_24h"):
         columns[name] = times[name].mean(axis=0)
@@ -236,7 +391,7 @@ def _by_class(case: Case, classes: FloatArray) -> pd.DataFrame:
     columns: Columns = {"class": np.arange(len(case.shares))}
     for name in ("offered", "answered", "abandoned", "unanswered"):
         columns[name] = sums[name].mean(axis=0)
-    _put_shares(columns, case, sums)
+    _put_shares(columns, case, sums, strata_of(case, len(classes)))
     return pd.DataFrame(columns)
 
 
@@ -246,10 +401,11 @@ def _by_group(case: Case, groups: FloatArray) -> pd.DataFrame:
     for name in ("staffed_s", "handled_s", "overtime_s"):
         frame[name] = sums[name].mean(axis=0)
     columns: Columns = {}
+    strata = strata_of(case, len(groups))
     useful = np.where(sums["staffed_s"] > 0, sums["handled_s"] - sums["overtime_s"], 0.0)
-    _put(columns, "utilization", *ratio(useful, sums["staffed_s"]))
+    _put(columns, "utilization", *ratio(useful, sums["staffed_s"], strata))
     span = case.staffing.edges_s[-1] - case.staffing.edges_s[0]
-    _put(columns, "in_hand_mean", *mean_error(sums["in_hand_s"] / span))
+    _put(columns, "in_hand_mean", *mean_error(sums["in_hand_s"] / span, strata))
     return frame.assign(**columns, taken=sums["taken"].mean(axis=0))
 
 
@@ -266,18 +422,19 @@ def _summary(
     count = len(met)
     staffed = float(staffed_s.sum() / count)
     columns: Columns = {}
-    _put_shares(columns, case, totals)
+    strata = strata_of(case, count)
+    _put_shares(columns, case, totals, strata)
     one = {name: float(values[0]) for name, values in columns.items()}
-    wait_bounds = bounds(totals["wait_s"], totals["offered"])[:, 0]
-    frt_bounds = bounds(totals["frt_s"], totals["offered"] - totals["abandoned"])[:, 0]
+    wait_bounds = bounds(totals["wait_s"], totals["offered"], strata=strata)[:, 0]
+    frt_bounds = bounds(totals["frt_s"], totals["offered"] - totals["abandoned"], strata=strata)[:, 0]
     # The bounds may lie outside of what a share can be.
-    level_bounds = np.clip(bounds(totals["hits"], totals["decided"])[:, 0], 0.0, 1.0)
+    level_bounds = np.clip(bounds(totals["hits"], totals["decided"], strata=strata)[:, 0], 0.0, 1.0)
     if case.target is None:
         level_bounds = np.array([math.nan, math.nan])
     busy, overtime = times["agents_busy_s"].sum(axis=1), times["overtime_s"].sum(axis=1)
-    useful, useful_se = ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True))
+    useful, useful_se = ratio((busy - overtime)[:, None], staffed_s.sum(axis=1, keepdims=True), strata)
     p50, p90, p95, p99 = wait_quantiles(waits[0], _QUANTILES) + case.first_reply_s
-    low, high = quantile_interval(*waits, 0.95)
+    low, high = quantile_interval(*waits, 0.95, strata=strata)
     end = times["queue_end"][:, -1]
     known = met[~np.isnan(met)]
     return Summary(
@@ -314,6 +471,7 @@ def _summary(
         backlog_end_p05=float(np.quantile(end, 0.05)),
         backlog_end_p95=float(np.quantile(end, 0.95)),
         met_share=float(known.mean()) if len(known) else math.nan,
+        **opening_summary(case, times["queue_end"]),
         expired=float(totals["expired"].mean()),
         bot_closed=float(brought[:, 0].mean()),
         **{name: float(brought[:, 2 + k].mean()) for k, name in enumerate(_BROUGHT)},
@@ -325,11 +483,11 @@ def _put(columns: Columns, name: str, value: FloatArray, error: FloatArray) -> N
     columns[f"{name}_se"] = error
 
 
-def _put_shares(columns: Columns, case: Case, sums: Sums) -> None:
+def _put_shares(columns: Columns, case: Case, sums: Sums, strata: IntArray | None) -> None:
     """Add what is a ratio of two sums over tickets."""
-    _put(columns, "mean_wait_s", *ratio(sums["wait_s"], sums["offered"]))
-    _put(columns, "p_wait", *ratio(sums["waited"], sums["offered"]))
-    _put(columns, "p_abandon", *ratio(sums["abandoned"], sums["offered"]))
+    _put(columns, "mean_wait_s", *ratio(sums["wait_s"], sums["offered"], strata))
+    _put(columns, "p_wait", *ratio(sums["waited"], sums["offered"], strata))
+    _put(columns, "p_abandon", *ratio(sums["abandoned"], sums["offered"], strata))
     decided = sums["decided"] if case.target is not None else np.zeros_like(sums["decided"])
-    _put(columns, "service_level", *ratio(sums["hits"], decided))
-    _put(columns, "frt_mean_s", *ratio(sums["frt_s"], sums["offered"] - sums["abandoned"]))
+    _put(columns, "service_level", *ratio(sums["hits"], decided, strata))
+    _put(columns, "frt_mean_s", *ratio(sums["frt_s"], sums["offered"] - sums["abandoned"], strata))

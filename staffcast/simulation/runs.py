@@ -19,6 +19,7 @@ from staffcast.executor import map_chunks
 from staffcast.simulation.measure import Chunk, Sums, Whole, measure_chunk
 from staffcast.simulation.outcome import Outcome, collect
 from staffcast.simulation.sampling import Case
+from staffcast.simulation.stratified import STRATA
 
 __all__ = ["margin", "play_all"]
 
@@ -79,6 +80,8 @@ def play_all(
             return outcome
         needed = done * (reached / half_width) ** 2 * _RESERVE
         wanted = int(min(max(needed, done + 1), done * _MOST_GROWTH, most))
+        if case.stratified:
+            wanted += -wanted % STRATA
 
 
 def _expected(case: Case) -> float:

@@ -27,9 +27,13 @@ from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
 from staffcast.simulation.groups import Group
 from staffcast.simulation.inputs import Arrivals, Staffing
 from staffcast.simulation.laws import Patience, Service
+from staffcast.simulation.stratified import STRATA, spread_counts, stratum_of
 from staffcast.simulation.streams import kinds, times_within
 
-__all__ = ["Case", "Purpose", "Sample", "agents_there", "draw", "groups_there", "leaver_bits", "stream", "stream_bits"]
+__all__ = [
+    "Case", "Purpose", "Sample", "agents_there", "draw", "groups_there", "leaver_bits", "released", "strata_of",
+    "stream", "stream_bits",
+]  # fmt: skip
 
 
 class Purpose(IntEnum):
@@ -49,6 +53,8 @@ class Purpose(IntEnum):
     BITS = 10
     BACKLOG_BITS = 11
     ABSENCE = 12
+    STRATA = 13
+    TWIN = 14
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,6 +78,8 @@ class Case:
     groups : tuple of Group
         Agents to be followed one by one, by the rule ``routing``; ``staffing`` is then all of them together. Empty:
         one pool of agents with one ticket each.
+    stratified : bool
+        Whether replications are spread over how many tickets come (:mod:`staffcast.simulation.stratified`).
     """
 
     arrivals: Arrivals
@@ -94,6 +102,7 @@ class Case:
     window_s: float = math.inf
     groups: tuple[Group, ...] = ()
     routing: str = "longest_idle"
+    stratified: bool = False
 
     @property
     def comes_back(self) -> bool:
@@ -236,17 +245,53 @@ def _arrival_times(case: Case, replication: int) -> FloatArray:
     if arrivals.times_s is not None:
         return arrivals.times_s
     assert arrivals.rates_per_hour is not None  # arrivals are a trace or have rates
-    rates = arrivals.rates_per_hour[replication % len(arrivals.rates_per_hour)]
     width = np.diff(edges)
     random = stream(case, replication, Purpose.ARRIVAL)
-    count = random.poisson(rates * width / 3600.0)
+    if case.stratified:
+        count, at_once = _spread(case, replication, random)
+    else:
+        rates = arrivals.rates_per_hour[replication % len(arrivals.rates_per_hour)]
+        count, at_once = random.poisson(rates * width / 3600.0), released(case, replication)
     times = times_within(random, count, edges)
-    if arrivals.lumps is not None:
-        expected = arrivals.lumps[replication % len(arrivals.lumps)]
-        released = stream(case, replication, Purpose.LUMP).poisson(expected)
-        times = np.concatenate((np.repeat(edges[:-1], released), times))
+    if at_once is not None:
+        times = np.concatenate((np.repeat(edges[:-1], at_once), times))
     times.sort()
     return times
+
+
+def released(case: Case, replication: int) -> IntArray | None:
+    """Tickets released at the very start of each interval, before a bot takes its share; (n,), or None."""
+    lumps = case.arrivals.lumps
+    if lumps is None:
+        return None
+    if case.stratified:
+        return _spread(case, replication, stream(case, replication, Purpose.ARRIVAL))[1]
+    expected = lumps[replication % len(lumps)]
+    return np.asarray(stream(case, replication, Purpose.LUMP).poisson(expected), dtype=np.int64)
+
+
+def strata_of(case: Case, replications: int) -> IntArray | None:
+    """Stratum of each of the first replications; None where there are none."""
+    if not case.stratified:
+        return None
+    return np.array([_stratum(case, replication) for replication in range(replications)], dtype=np.int64)
+
+
+def _stratum(case: Case, replication: int) -> int:
+    return stratum_of(stream(case, replication // STRATA, Purpose.STRATA), replication)
+
+
+def _spread(case: Case, replication: int, random: np.random.Generator) -> tuple[IntArray, IntArray | None]:
+    """Tickets that come in each interval, and that are released at its start, their sum out of one stratum."""
+    arrivals = case.arrivals
+    assert arrivals.rates_per_hour is not None  # the door has refused a trace
+    rates = arrivals.rates_per_hour[replication % len(arrivals.rates_per_hour)]
+    expected = rates * np.diff(case.staffing.edges_s) / 3600.0
+    if arrivals.lumps is not None:
+        expected = np.concatenate((expected, arrivals.lumps[replication % len(arrivals.lumps)]))
+    count = spread_counts(random, expected, _stratum(case, replication))
+    n = len(rates)
+    return count[:n], None if arrivals.lumps is None else count[n:]
 
 
 def _classes(shares: tuple[float, ...], random: np.random.Generator, count: int) -> IntArray:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from staffcast.contracts import InputError
-from staffcast.erlang import transient_performance
 from staffcast.executor import map_chunks
-from staffcast.simulation.checks import FloatArray
-from staffcast.simulation.inputs import Arrivals
-from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.measure import measure_chunk
 from staffcast.simulation.outcome import Outcome
-from staffcast.simulation.sampling import Case
 from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
+from staffcast.simulation.twin import markov_twin
 
 __all__ = ["SelfCheck", "self_check"]
 
-_LONGEST_S = (
-    14 * 86_400.0
-)  # of the plan, from its beginning, so much is checked: each interval is one system of equations
 _FALSE_ALARM = 0.001
 _SEEN = 30
 
@@ -110,36 +102,13 @@ def self_check(outcome: Outcome, *, replications: int = 200, processes: int = 1)
     The exact side is :func:`staffcast.erlang.transient_performance`: the Kolmogorov forward equations.
     """
     case = outcome.case
-    edges = case.staffing.edges_s
-    width = np.diff(edges)
-    if case.arrivals.rates_per_hour is None:
-        raise InputError("a trace has no rates to solve equations for; simulate Arrivals.piecewise to check a plan")
-    if not np.allclose(width, width[0], rtol=1e-9):
-        raise InputError("the equations need intervals of one length; give the plan on an even grid")
-    n = min(len(width), max(int(_LONGEST_S / width[0]), 1))
-    rates = case.arrivals.rates_per_hour.mean(axis=0)[:n]
-    weight = rates if rates.any() else np.ones(n)
-    aht = float(np.average(_means(case, n), weights=weight))
-    agents = case.staffing.agents[:n]
-    # Who was interrupted has had a reply and stays; in the equations all who wait give up alike.
-    patience = None if (np.diff(agents) < 0).any() else _patience(case)
-    twin = replace(
-        case,
-        arrivals=Arrivals.piecewise(edges[: n + 1], rates),
-        staffing=type(case.staffing).steps(edges[: n + 1], agents),
-        services=(Service.exponential(aht),),
-        patiences=() if patience is None else (Patience.exponential(patience),),
-        shares=(1.0,), backlog_s=np.empty(0), on_staff_drop="preempt", opened=np.ones((1, n), dtype=np.bool_),
-        redial=None, reopening=None, repeats=None, bot=None, handover_s=0.0, ageing_s=math.inf,
-    )  # fmt: skip
+    found = markov_twin(case)
+    twin, exact, rates = found.case, found.exact, found.rates_per_hour
+    agents, edges = twin.staffing.agents, twin.staffing.edges_s
+    n, width = len(agents), np.diff(edges)
     size = max(-(-replications // 16), 1)
     ranges = [range(first, min(first + size, replications)) for first in range(0, replications, size)]
     chunks = map_chunks(partial(measure_chunk, twin), ranges, processes=processes)
-    within = 0.0 if case.target is None else max(case.target.seconds - case.first_reply_s, 0.0)
-    exact = transient_performance(
-        arrivals_per_hour=rates, aht_s=aht, agents=agents, interval_s=float(width[0]), target_s=within,
-        patience_s=patience,
-    )  # fmt: skip
     day = np.unique(case.staffing.shift[:n], return_inverse=True)[1]
     sums = np.concatenate([chunk.sums.by_interval for chunk in chunks])
     truth = {"queue": exact.mean_queue * width[:n], "busy": (exact.in_system - exact.mean_queue) * width[:n]}
@@ -166,18 +135,3 @@ def self_check(outcome: Outcome, *, replications: int = 200, processes: int = 1)
         exact=float((exact.service_level * exact.offered).sum() / offered) if known and offered > 0 else math.nan,
         simulated=outcome.summary.service_level,
     )
-
-
-def _means(case: Case, n: int) -> FloatArray:
-    if not case.services:
-        assert case.arrivals.service_s is not None  # the door has checked that somebody has handle times
-        return np.full(n, case.arrivals.service_s.mean())
-    means = [np.broadcast_to(each.mean_s, (len(case.staffing.agents),)) for each in case.services]
-    return np.asarray(np.average(means, axis=0, weights=case.shares))[:n]
-
-
-def _patience(case: Case) -> float | None:
-    if not case.patiences:
-        return None
-    mean = float(np.average([each.mean_s for each in case.patiences], weights=case.shares))
-    return mean if math.isfinite(mean) else None

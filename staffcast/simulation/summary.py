@@ -44,6 +44,13 @@ class Summary:
         Tickets of the opening backlog.
     backlog_end, backlog_end_p05, backlog_end_p95 : float
         Tickets waiting at the end, mean and quantiles over replications.
+    opening_mean, opening_p95 : float
+        Tickets waiting when the queue opens, over all openings and replications together (of each opening:
+        ``Outcome.openings``); NaN without an opening.
+    opening_above : float
+        Share of the openings at which more wait than people are there.
+    clear_mean_s : float
+        Mean time from an opening until nobody waits, by the grid; who never clears counts until the play's end.
     met_share : float
         Share of the replications in which the target was met over all tickets; NaN without a target.
     expired : float
@@ -89,6 +96,10 @@ class Summary:
     backlog_end: float
     backlog_end_p05: float
     backlog_end_p95: float
+    opening_mean: float
+    opening_p95: float
+    opening_above: float
+    clear_mean_s: float
     met_share: float
     expired: float
     bot_closed: float
