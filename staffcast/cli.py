@@ -332,7 +332,7 @@ def simulate(
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.patience import with_measured_patience
-    from staffcast.playing import not_played, play, require_judgeable, require_same_models
+    from staffcast.playing import not_played, not_staffed, play, require_judgeable, require_same_models
     from staffcast.report import as_json as json_text
     from staffcast.report import print_played
     from staffcast.settings import agents_on_grid
@@ -357,7 +357,10 @@ def simulate(
     for sentence in played.checks:
         click.echo(f"check: {sentence}", err=True)
     if as_json:
-        body = {"summary": played.summary, "not_played": not_played(wanted, scenario), "rows": played.outcome}
+        body = {
+            "summary": played.summary, "by_priority": played.by_priority, "not_played": not_played(wanted, scenario),
+            "not_staffed": not_staffed(wanted, scenario), "rows": played.outcome,
+        }  # fmt: skip
         click.echo(json_text("outcome", body))
         if output:
             deliver(played.outcome, "outcome", output, False, title="")

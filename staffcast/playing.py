@@ -10,16 +10,16 @@ from pathlib import Path
 import pandas as pd
 
 from staffcast.channels import model_of, require_models
-from staffcast.contracts import InputError, Target
+from staffcast.contracts import InputError, Target, format_share
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
 from staffcast.scenario import Scenario
-from staffcast.settings import settings_of, staffing_of
-from staffcast.simulation import self_check, simulate
+from staffcast.settings import Setting, settings_of, staffing_of
+from staffcast.simulation import Outcome, self_check, simulate, verdict_on
 from staffcast.staffing import usual_handle_time
 from staffcast.utilization import QueueFacts
 
-__all__ = ["Played", "not_played", "play", "require_judgeable", "require_same_models"]
+__all__ = ["Played", "judged", "not_played", "not_staffed", "play", "require_judgeable", "require_same_models"]
 
 Progress = Callable[[int, int], None]
 
@@ -41,7 +41,8 @@ class Played:
         about) and ``verdict``: ``met`` or ``missed`` over all tickets, ``undecided`` where the target lies within the
         95 % interval of the simulated figure or no ticket came.
     by_priority : DataFrame
-        The same by queue and priority, most urgent first, where a queue has several.
+        The same by queue and priority, most urgent first, where a queue has several; with ``target``,
+        ``target_value`` and ``verdict`` where classes have targets of their own.
     checks : tuple of str
         Where asked for: how far the simulator is from exact answers, a sentence per live queue.
     """
@@ -53,8 +54,9 @@ class Played:
 
     @property
     def met(self) -> bool:
-        """Whether no queue misses its target."""
-        return not bool((self.summary["verdict"] == "missed").any())
+        """Whether no queue, and no priority class with a target of its own, misses it."""
+        verdicts = [self.summary["verdict"], self.by_priority.get("verdict", pd.Series(dtype=object))]
+        return not any(bool((each == "missed").any()) for each in verdicts)
 
 
 def play(
@@ -118,14 +120,14 @@ def play(
             resume=None if resume is None else Path(resume) / "simulation", processes=processes,
             progress=None if progress is None else _offset(progress, again.index(queue) * scenario.replications, total),
         )  # fmt: skip
-        if check and settings[queue].live:
-            checks.append(f"{queue}: {self_check(outcome, processes=processes).describe()}")
+        if check:
+            checks.append(f"{queue}: {_checked(outcome, settings[queue], processes)}")
         by_interval = outcome.by_interval.drop(columns="start_s")
         by_interval.insert(0, "ds", ds)
         by_interval.insert(0, "unique_id", queue)
         parts.append(by_interval)
         summary = asdict(outcome.summary)
-        value, verdict = _judge(rules.frt, summary)
+        value, verdict = judged(rules.frt, summary)
         rows.append(
             {"unique_id": queue, **summary, "target": str(rules.frt), "target_value": value, "verdict": verdict}
         )
@@ -140,6 +142,13 @@ def play(
         checks=tuple(checks),
     )
     return found if only is None or before is None else _merged(before, found, demand.queues, again)
+
+
+def _checked(outcome: Outcome, setting: Setting, processes: int) -> str:
+    """How far the simulator is from exact answers, or why there are none."""
+    if not setting.live:
+        return "not checked: the exact equations know live queues, with one ticket per agent"
+    return self_check(outcome, processes=processes).describe()
 
 
 def _merged(before: Played, newer: Played, queues: Sequence[str], again: Collection[str]) -> Played:
@@ -195,6 +204,39 @@ def not_played(demand: Demand, scenario: Scenario) -> list[str]:
     return out
 
 
+def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
+    """What is played and was not staffed for, a sentence each: staffing knows tickets that come once, and agents there.
+
+    Parameters
+    ----------
+    demand : Demand
+        With handle times.
+    scenario : Scenario
+    """
+    out = []
+    for queue in demand.queues:
+        rules = scenario.for_queue(queue)
+        inside = rules.first_reply_share
+        parts = [
+            f"a bot that closes {_closes(rules.bot.closes)} (what_if.deflection staffs for one)" if rules.bot else "",
+            f"{format_share(rules.reopening.share)} of the tickets reopened" if rules.reopening else "",
+            f"{format_share(rules.repeats.share)} who ask again" if rules.repeats else "",
+            f"{format_share(rules.absent)} of the agents absent" if rules.absent else "",
+            f"a first reply after {format_share(inside)} of the handling (first_reply staffs for a time)" if inside else "",
+            "targets of priority classes" if rules.priority_targets else "",
+        ]  # fmt: skip
+        named = [each for each in parts if each]
+        if named:
+            out.append(f"{queue}: {', '.join(named)}")
+    return out
+
+
+def _closes(share: float | Mapping[str, float]) -> str:
+    if isinstance(share, Mapping):
+        return " and ".join(f"{format_share(each)} of {name}" for name, each in share.items())
+    return format_share(share)
+
+
 def require_same_models(
     requirement: pd.DataFrame, demand: Demand, scenario: Scenario, *, file: str | Path | None = None
 ) -> list[str]:
@@ -246,18 +288,14 @@ def _percentile(target: Target) -> str:
     return f"{100 * target.level:g}"
 
 
-def _judge(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
+def judged(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
     """The simulated figure that the target is about, and whether it is met beyond the simulation's own doubt."""
     if not summary["offered"] > 0:
         return math.nan, "undecided"
-    if target.kind == "share":
-        value, low, high = (summary[f"service_level{end}"] for end in ("", "_low", "_high"))
-        doubt = low < target.level <= high
-        return value, "undecided" if doubt else ("met" if value >= target.level else "missed")
-    if target.kind == "mean":
-        value, low, high = (summary[f"frt_mean_s{end}"] for end in ("", "_low", "_high"))
-        doubt = low <= target.seconds < high
-        return value, "undecided" if doubt else ("met" if value <= target.seconds else "missed")
+    if target.kind in ("share", "mean"):
+        name = "service_level" if target.kind == "share" else "frt_mean_s"
+        value, low, high = (summary[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return value, verdict_on(target, value, low, high)
     name = f"frt_p{_percentile(target)}_s"
     return summary[name], "met" if summary[name] <= target.seconds else "missed"
 

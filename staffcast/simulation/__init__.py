@@ -11,6 +11,8 @@
                  ``crew``, ``tournament`` beneath it
 ``replication``  one replication: drawn, played, what became of its tickets
 ``measure``      replications turned into sums, counts and histograms; ``tally`` does it in one pass
+``goals``        what targets of single classes are judged by; when within its handling a ticket has its first reply;
+                 ``verdicts`` judges them
 ``outcome``      ``Outcome``: what came out; ``summary`` in one record; ``intervals``: errors over replications
 ``runs``         replications in chunks: until precise enough, and on from where they stopped
 ``engine``       ``simulate``: the door
@@ -28,6 +30,7 @@ from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.selfcheck import SelfCheck, self_check
 from staffcast.simulation.sweep import frontier, sweep
+from staffcast.simulation.verdicts import verdict_on
 
 __all__ = [
     "Arrivals",
@@ -48,4 +51,5 @@ __all__ = [
     "self_check",
     "simulate",
     "sweep",
+    "verdict_on",
 ]

@@ -45,10 +45,12 @@ def simulate(
     repeats: Repeats | None = None,
     bot: Bot | None = None,
     first_reply_s: float = 0.0,
+    first_reply_share: float = 0.0,
     window_s: float | None = None,
     replications: int = 100,
     seed: int = 0,
     target: Target | str | None = None,
+    class_targets: Sequence[Target | str | None] | None = None,
     half_width: float | None = None,
     most: int = 10_000,
     resume: str | Path | None = None,
@@ -96,7 +98,10 @@ def simulate(
     bot : Bot, optional
         In front: ``arrivals`` are then conversations with it.
     first_reply_s : float
-        From taking a ticket to the first reply, in seconds ≥ 0: FRT = wait + first_reply_s.
+        From taking a ticket to the first reply, in seconds ≥ 0.
+    first_reply_share : float
+        In [0, 1]: the first reply comes inside the handling, after this share of the ticket's own handle time. FRT =
+        wait + first_reply_s + first_reply_share × handle time. Of a handling with n turns alike it is 1 ÷ n.
     window_s : float, optional
         A ticket that waits longer has ``expired``: WhatsApp's free reply within 24 hours is ``86_400``.
     replications : int
@@ -105,6 +110,8 @@ def simulate(
         ≥ 0. The same seed gives the same bytes, whatever ``processes``; and a plan changed gets the same tickets.
     target : Target or str, optional
         Sets the time of the service level, and what ``met_share`` judges.
+    class_targets : sequence of Target, str or None, optional
+        What classes must reach, one per class, the most urgent first; judged apart, in ``Outcome.by_class``.
     half_width : float, optional
         Play on beyond ``replications`` until the 95 % interval of what the target is about (a share, or seconds) is no
         wider than twice this; at most ``most`` replications in all.
@@ -200,9 +207,11 @@ def simulate(
         repeats=repeats,
         bot=bot,
         first_reply_s=_seconds("first_reply_s", first_reply_s),
+        first_reply_share=_first_share(first_reply_share),
         window_s=math.inf if window_s is None else _seconds("window_s", window_s, above=True),
         seed=_whole("seed", seed, 0),
         target=None if target is None else Target.parse(target),
+        class_targets=_class_targets(class_targets, len(shares)),
         groups=groups,
         routing=routing,
     )
@@ -226,6 +235,21 @@ def _seconds(parameter: str, value: float, *, above: bool = False, legal: str = 
     if not good or not (value > 0 or (value == 0 and not above)):
         raise bad_value(parameter, value, legal)
     return float(value)
+
+
+def _first_share(value: float) -> float:
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value <= 1):
+        raise bad_value("first_reply_share", value, "a share in [0, 1]", "write 30 % as 0.3")
+    return float(value)
+
+
+def _class_targets(given: Sequence[Target | str | None] | None, classes: int) -> tuple[Target | None, ...]:
+    if given is None:
+        return ()
+    legal = f"{classes} of them, one per class of `priorities`, None for a class without"
+    if isinstance(given, (str, Target)) or not isinstance(given, Sequence) or len(given) != classes:
+        raise bad_value("class_targets", given, legal)
+    return tuple(None if each is None else Target.parse(each) for each in given)
 
 
 Law = TypeVar("Law", Service, Patience)

@@ -12,6 +12,7 @@ import pandas as pd
 from staffcast.contracts import bad_value
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.floorplay import GROUP_STATS
+from staffcast.simulation.goals import reply_s
 from staffcast.simulation.groups import paces
 from staffcast.simulation.intervals import bounds, mean_error, quantile_interval, ratio
 from staffcast.simulation.measure import Chunk, wait_quantiles
@@ -19,6 +20,7 @@ from staffcast.simulation.replication import play_replication
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.summary import Summary
 from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
+from staffcast.simulation.verdicts import goal_columns
 
 __all__ = ["Outcome", "Summary", "collect", "quantile_interval"]
 
@@ -45,7 +47,9 @@ class Outcome:
     by_class : DataFrame
         One row per class, 0 the most urgent, the backlog included: ``class``, ``offered``, ``answered``,
         ``abandoned``, ``unanswered``, ``mean_wait_s``, ``p_wait``, ``p_abandon``, ``service_level``, ``frt_mean_s``,
-        the last five with ``_se``.
+        the last five with ``_se``. Where classes have targets of their own also ``target``, ``target_value`` (a share;
+        of a percentile the share with a first response within its time; of a mean seconds) with its 95 % interval
+        ``target_value_low``, ``target_value_high``, and ``verdict``: met, missed or undecided.
     by_group : DataFrame
         One row per group of agents, one in all where none was named: ``group``, ``staffed_s``; agent seconds with a
         conversation in hand or more ``handled_s``, of these after the end of a shift ``overtime_s``; ``utilization``;
@@ -86,6 +90,7 @@ class Outcome:
             The backlog first, then in the order of arrival, last what these brought about: ``arrival_s`` (before the
             first edge for the backlog),
             ``class``, ``wait_s`` (until taken, given up, or the end), ``start_s`` (NaN unless answered),
+            ``frt_s`` (first response time, so far for the unanswered; NaN for the abandoned),
             ``service_s`` (what its handling takes or would have taken), ``end_s`` (handled or given up; NaN while
             unanswered; may lie after the last edge), ``outcome`` (answered, abandoned, unanswered), ``origin`` (first,
             redialled, reopened, repeated).
@@ -112,6 +117,9 @@ class Outcome:
                 "class": played.kind,
                 "wait_s": played.left_queue_s - played.arrival_s,
                 "start_s": played.begin_s,
+                "frt_s": np.where(
+                    played.abandoned, np.nan, played.left_queue_s - played.arrival_s + reply_s(self.case, played)
+                ),
                 "service_s": played.service_s,
                 "end_s": end,
                 "outcome": pd.Categorical(outcome, categories=["answered", "abandoned", "unanswered"]),
@@ -131,9 +139,9 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     for chunk in chunks[1:]:
         waits_by_interval += chunk.sums.waits_by_interval
         waits += chunk.sums.waits
-    met, work, staffed, brought, groups = (
+    met, work, staffed, brought, groups, goals = (
         np.concatenate([getattr(chunk, name) for chunk in chunks])
-        for name in ("met", "work_s", "staffed_s", "brought", "by_group")
+        for name in ("met", "work_s", "staffed_s", "brought", "by_group", "goals")
     )
     split = len(TICKET_STATS)
     tickets = dict(zip(TICKET_STATS, np.moveaxis(intervals[:, :split], 1, 0), strict=True))
@@ -142,7 +150,7 @@ def collect(case: Case, chunks: Sequence[Chunk]) -> Outcome:
     totals = {name: classes[:, k].sum(axis=1, keepdims=True) for k, name in enumerate(TICKET_STATS)}
     return Outcome(
         by_interval=_by_interval(case, tickets, times, waits_by_interval, staffed),
-        by_class=_by_class(case, classes),
+        by_class=_by_class(case, classes, goals),
         by_group=_by_group(case, groups),
         summary=_summary(case, totals, times, (waits, coarse), met, work, staffed, brought, _could(case, groups)),
         by_replication=_by_replication(case, (totals, tickets["offered"]), times, coarse, work, staffed, brought),
@@ -230,13 +238,13 @@ def _by_interval(case: Case, tickets: Sums, times: Sums, waits: IntArray, staffe
     return pd.DataFrame(columns)
 
 
-def _by_class(case: Case, classes: FloatArray) -> pd.DataFrame:
+def _by_class(case: Case, classes: FloatArray, goals: FloatArray) -> pd.DataFrame:
     sums = dict(zip(TICKET_STATS, np.moveaxis(classes, 1, 0), strict=True))
     columns: Columns = {"class": np.arange(len(case.shares))}
     for name in ("offered", "answered", "abandoned", "unanswered"):
         columns[name] = sums[name].mean(axis=0)
     _put_shares(columns, case, sums)
-    return pd.DataFrame(columns)
+    return pd.DataFrame({**columns, **(goal_columns(case, goals) if case.class_targets else {})})
 
 
 def _by_group(case: Case, groups: FloatArray) -> pd.DataFrame:

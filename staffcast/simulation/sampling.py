@@ -71,6 +71,10 @@ class Case:
     groups : tuple of Group
         Agents to be followed one by one, by the rule ``routing``; ``staffing`` is then all of them together. Empty:
         one pool of agents with one ticket each.
+    first_reply_share : float
+        Of a ticket's handling, after which it has its first reply; on top of ``first_reply_s``.
+    class_targets : tuple of Target or None
+        One per class; empty where no class is judged apart.
     """
 
     arrivals: Arrivals
@@ -93,6 +97,8 @@ class Case:
     window_s: float = math.inf
     groups: tuple[Group, ...] = ()
     routing: str = "longest_idle"
+    first_reply_share: float = 0.0
+    class_targets: tuple[Target | None, ...] = ()
 
     @property
     def comes_back(self) -> bool:
