@@ -30,6 +30,7 @@ from staffcast.cli_options import (
     SIMULATE,
     STAFF,
     common,
+    facts_of,
     options,
     output_options,
     place,
@@ -37,14 +38,12 @@ from staffcast.cli_options import (
     scenario_of,
 )
 from staffcast.cli_output import deliver, print_notes, progress_bar
+from staffcast.cli_sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from staffcast.forecast import Demand
     from staffcast.plan import Intake
     from staffcast.scenario import Scenario
-    from staffcast.utilization import QueueFacts
 
 __all__ = ["main"]
 
@@ -303,15 +302,6 @@ def staff(
             click.echo(f"• {note}", err=True)
 
 
-def _facts(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | None:
-    """What a log says of handle times, priorities and today's backlog."""
-    if log is None:
-        return None
-    from staffcast.plan import take_in
-
-    return take_in(log, scenario).facts
-
-
 @main.command()
 @click.argument("demand", type=click.Path())
 @click.argument("requirement", type=click.Path())
@@ -348,7 +338,7 @@ def simulate(
     if not quiet:
         for note in (*table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
-    facts = _facts(log, scenario)
+    facts = facts_of(log, scenario)
     with progress_bar(quiet) as progress:
         played = play(
             wanted, plan_table, scenario, facts=facts, processes=processes,
@@ -401,7 +391,7 @@ def compare(
     if not quiet:
         for note in table_notes(wanted, scenario):
             click.echo(f"note: {note}", err=True)
-    facts = _facts(log, scenario)
+    facts = facts_of(log, scenario)
     with progress_bar(quiet) as progress:
         found = compare_plans(
             wanted, tables, scenario, facts=facts, processes=processes,
@@ -416,6 +406,9 @@ def compare(
         print_frame(found.plans, title="Plans", stream=sys.stderr)
         for sentence in found.verdicts:
             click.echo(sentence, err=True)
+
+
+main.add_command(sweep)
 
 
 @main.command()

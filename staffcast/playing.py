@@ -19,7 +19,16 @@ from staffcast.simulation import Outcome, self_check, simulate, verdict_on
 from staffcast.staffing import usual_handle_time
 from staffcast.utilization import QueueFacts
 
-__all__ = ["Played", "judged", "not_played", "not_staffed", "play", "require_judgeable", "require_same_models"]
+__all__ = [
+    "Played",
+    "judged",
+    "not_played",
+    "not_staffed",
+    "outcomes_of",
+    "play",
+    "require_judgeable",
+    "require_same_models",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -107,23 +116,18 @@ def play(
     scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)
-    staffing = staffing_of(requirement, demand, scenario)
-    settings = settings_of(demand, scenario, facts)
-    ds = demand.ds
     parts, rows, classes, checks = [], [], [], []
     again = [queue for queue in demand.queues if only is None or before is None or queue in only]
-    total = scenario.replications * len(again)
+    settings = settings_of(demand, scenario, facts)
+    outcomes = outcomes_of(
+        demand, requirement, scenario, settings, only=again, processes=processes, progress=progress, resume=resume
+    )
     for queue in again:
-        rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
-        outcome = simulate(
-            settings[queue].arrivals, staffing[queue], settings[queue].service, **settings[queue].options,
-            resume=None if resume is None else Path(resume) / "simulation", processes=processes,
-            progress=None if progress is None else _offset(progress, again.index(queue) * scenario.replications, total),
-        )  # fmt: skip
+        rules, known, outcome = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts()), outcomes[queue]
         if check:
             checks.append(f"{queue}: {_checked(outcome, settings[queue], processes)}")
         by_interval = outcome.by_interval.drop(columns="start_s")
-        by_interval.insert(0, "ds", ds)
+        by_interval.insert(0, "ds", demand.ds)
         by_interval.insert(0, "unique_id", queue)
         parts.append(by_interval)
         summary = asdict(outcome.summary)
@@ -142,6 +146,44 @@ def play(
         checks=tuple(checks),
     )
     return found if only is None or before is None else _merged(before, found, demand.queues, again)
+
+
+def outcomes_of(
+    demand: Demand,
+    requirement: pd.DataFrame,
+    scenario: Scenario,
+    settings: Mapping[str, Setting],
+    *,
+    only: Sequence[str] | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+    resume: str | Path | None = None,
+) -> dict[str, Outcome]:
+    """Play the queues of a plan.
+
+    Parameters
+    ----------
+    demand, requirement, scenario, processes, progress, resume
+        As for :func:`play`; measured patience filled in.
+    settings : mapping of queue to Setting
+        Of :func:`staffcast.settings.settings_of`, for that demand and scenario.
+    only : sequence of str, optional
+        The queues to be played; None: all.
+
+    Returns
+    -------
+    dict of queue to Outcome
+    """
+    staffing = staffing_of(requirement, demand, scenario)
+    queues = list(demand.queues) if only is None else list(only)
+    total, found = scenario.replications * len(queues), {}
+    for done, queue in enumerate(queues):
+        found[queue] = simulate(
+            settings[queue].arrivals, staffing[queue], settings[queue].service, **settings[queue].options,
+            resume=None if resume is None else Path(resume) / "simulation", processes=processes,
+            progress=None if progress is None else _offset(progress, done * scenario.replications, total),
+        )  # fmt: skip
+    return found
 
 
 def _checked(outcome: Outcome, setting: Setting, processes: int) -> str:
@@ -222,7 +264,7 @@ def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
             f"{format_share(rules.reopening.share)} of the tickets reopened" if rules.reopening else "",
             f"{format_share(rules.repeats.share)} who ask again" if rules.repeats else "",
             f"{format_share(rules.absent)} of the agents absent" if rules.absent else "",
-            f"a first reply after {format_share(inside)} of the handling (first_reply staffs for a time)" if inside else "",
+            f"a first reply after {format_share(inside)} of the handling" if inside else "",
             "targets of priority classes" if rules.priority_targets else "",
         ]  # fmt: skip
         named = [each for each in parts if each]

@@ -13,7 +13,7 @@ WAY = (
     "contracts", "executor", "tickets", "forecast", "erlang", "utilization", "simulation",
     "scenario_values", "play_values", "scenario", "patience", "new_queues", "channels", "calendars",
     "requirement", "staffing", "levers", "settings", "crews", "playing", "comparing", "sweeping", "plan", "report",
-    "cli_options", "cli_output", "cli", "__main__",
+    "cli_options", "cli_output", "cli_sweep", "cli", "__main__",
 )  # fmt: skip
 # Rooms that are kept from more than the order keeps them from.
 ONLY = {
