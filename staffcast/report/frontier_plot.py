@@ -27,10 +27,33 @@ _LABELS = {
     "frt_mean_s": "mean first response time", "frt_p95_s": "95 % have a first response within",
     "service_level": "share answered within the target's time",
 }  # fmt: skip
-_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 604800)
+_STEPS = (
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    180,
+    300,
+    600,
+    1200,
+    1800,
+    3600,
+    7200,
+    14400,
+    28800,
+    43200,
+    86400,
+    172800,
+    604800,
+)
 # Times that span more than this factor are drawn on a logarithmic scale.
 _WIDE = 12.0
 _MOST_NAMED = 8
+_MOST_TICKS = 7
 
 
 def write_frontier(table: pd.DataFrame, path: str | Path, *, figure: str, days: float) -> None:
@@ -78,24 +101,35 @@ def _panel(axes: Axes, rows: pd.DataFrame, figure: str, days: float) -> None:
     choices = [name for name in VARIED if name in rows and name not in around]
     worse = known[known["dominated"]]
     if len(worse):
-        _bars(axes, worse, figure, _GREY, "another costs no more and does better")
+        _bars(axes, worse, figure, _GREY, "beaten by another")
     groups = (
         list(known[~known["dominated"]].groupby(around, sort=False)) if around else [((), known[~known["dominated"]])]
     )
     for place, (named, best) in enumerate(groups):
         best = best.sort_values("paid_hours")
-        label = ", ".join(f"{name} {value}" for name, value in zip(around, named, strict=True)) or "worth its hours"
+        told = [name for name in choices if best[name].nunique() > 1]
+        shared = [_words(name, best[name].iloc[0]) for name in choices if name not in told]
+        label = ", ".join([f"{name} {value}" for name, value in zip(around, named, strict=True)] or ["worth its hours"])
+        label += f" ({', '.join(shared)})" if shared and len(best) else ""
         colour = _COLOURS[place % len(_COLOURS)]
         axes.plot(best["paid_hours"], best[figure], "-", color=colour, linewidth=0.8, alpha=0.6, zorder=2)
         _bars(axes, best, figure, colour, label, above=True)
-        if choices and len(groups) == 1 and len(best) <= _MOST_NAMED:
-            _name(axes, best, figure, choices)
+        if told and len(groups) == 1 and len(best) <= _MOST_NAMED:
+            _name(axes, best, figure, told)
     axes.set_xlabel(f"paid hours over the {days:g} days of the plan")
     axes.set_ylabel(f"{_LABELS[figure]} (bars: 95 % interval)")
-    axes.margins(x=0.12, y=0.12)
+    axes.margins(x=0.2, y=0.12)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     _scale(axes, known, figure)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.06), ncols=3, borderaxespad=0.0, fontsize=8, handletextpad=0.4)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.06),
+        ncols=3,
+        borderaxespad=0.0,
+        fontsize=7.5,
+        columnspacing=1.2,
+        handletextpad=0.4,
+    )
 
 
 def _bars(axes: Axes, rows: pd.DataFrame, figure: str, colour: str, label: str, *, above: bool = False) -> None:
@@ -110,7 +144,7 @@ def _bars(axes: Axes, rows: pd.DataFrame, figure: str, colour: str, label: str, 
 
 def _name(axes: Axes, rows: pd.DataFrame, figure: str, choices: Sequence[str]) -> None:
     for row in rows.to_dict("records"):
-        text = ", ".join(_words(name, row[name]) for name in choices)
+        text = "\n".join(_words(name, row[name]) for name in choices)
         axes.annotate(
             text, (row["paid_hours"], row[figure]), textcoords="offset points", xytext=(6, 6), fontsize=7.5, color=_INK
         )
@@ -118,7 +152,8 @@ def _name(axes: Axes, rows: pd.DataFrame, figure: str, choices: Sequence[str]) -
 
 def _words(name: str, value: str) -> str:
     if name == "agents":
-        return f"{int(value):+d} people" if int(value) else "as planned"
+        more = int(value)
+        return f"{more:+d} agent{'s' if abs(more) != 1 else ''}".replace("-", "−") if more else "as planned"
     return value if name == "frt" else f"{name} {value}"
 
 
@@ -136,5 +171,7 @@ def _scale(axes: Axes, rows: pd.DataFrame, figure: str) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.set_ylim(bottom=0)
+        step = next((each for each in _STEPS if top / each <= _MOST_TICKS), _STEPS[-1])
+        axes.set_yticks(np.arange(0, top * 1.1 + step, step))
+        axes.set_ylim(0, top * 1.1)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: "0" if value == 0 else format_duration(value)))
