@@ -348,7 +348,8 @@ def simulate(
         click.echo(f"check: {sentence}", err=True)
     if as_json:
         body = {
-            "summary": played.summary, "by_priority": played.by_priority, "not_played": not_played(wanted, scenario),
+            "summary": played.summary, "by_priority": played.by_priority, "by_group": played.by_group,
+            "not_played": not_played(wanted, scenario),
             "not_staffed": not_staffed(wanted, scenario), "rows": played.outcome,
         }  # fmt: skip
         click.echo(json_text("outcome", body))

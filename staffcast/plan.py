@@ -16,6 +16,7 @@ import pandas as pd
 from staffcast.calendars import CHECK, calendars_for_log
 from staffcast.channels import require_models
 from staffcast.contracts import Calendar, InputError, Target, bad_value, parse_duration_s
+from staffcast.crews import require_crews
 from staffcast.forecast import (
     Demand,
     Ledger,
@@ -159,6 +160,7 @@ def make_plan(
     queues = planned_queues(intake.calendars, scenario)
     require_judgeable(scenario, queues)
     require_playable(scenario, queues, intake.facts)
+    require_crews(scenario, queues)
     require_models(scenario, queues, minutes=scenario.interval_minutes)
     require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from staffcast.channels import model_of, require_models
-from staffcast.contracts import InputError, Target, format_share
+from staffcast.contracts import InputError, Target, bad_value, format_share
+from staffcast.crews import require_crews, shared_crews, sharing, together_lines
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
 from staffcast.scenario import Scenario
 from staffcast.settings import Setting, settings_of, staffing_of
-from staffcast.simulation import Outcome, self_check, simulate, verdict_on
+from staffcast.simulation import Outcome, self_check, simulate, simulate_together, verdict_on
 from staffcast.staffing import usual_handle_time
 from staffcast.utilization import QueueFacts
 
@@ -53,13 +54,17 @@ class Played:
         The same by queue and priority, most urgent first, where a queue has several; with ``target``,
         ``target_value`` and ``verdict`` where classes have targets of their own.
     checks : tuple of str
-        Where asked for: how far the simulator is from exact answers, a sentence per live queue.
+        Where asked for: how far the simulator is from exact answers, or why that is not known, a sentence per queue.
+    by_group : DataFrame
+        Of agents who serve several queues, and of those beside them: ``group``, ``queues`` and what
+        :attr:`staffcast.simulation.Outcome.by_group` has; empty where no queues share agents.
     """
 
     outcome: pd.DataFrame
     summary: pd.DataFrame
     by_priority: pd.DataFrame
     checks: tuple[str, ...] = ()
+    by_group: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def met(self) -> bool:
@@ -116,8 +121,13 @@ def play(
     scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)
+    require_crews(scenario, demand.queues)
     parts, rows, classes, checks = [], [], [], []
     again = [queue for queue in demand.queues if only is None or before is None or queue in only]
+    clusters = sharing(scenario, demand.queues)
+    # Who shares agents with a queue that is played again feels it.
+    touched = {queue for cluster in clusters if set(cluster) & set(again) for queue in cluster}
+    again = [queue for queue in demand.queues if queue in touched or queue in again]
     settings = settings_of(demand, scenario, facts)
     outcomes = outcomes_of(
         demand, requirement, scenario, settings, only=again, processes=processes, progress=progress, resume=resume
@@ -125,7 +135,8 @@ def play(
     for queue in again:
         rules, known, outcome = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts()), outcomes[queue]
         if check:
-            checks.append(f"{queue}: {_checked(outcome, settings[queue], processes)}")
+            shares = any(queue in cluster for cluster in clusters)
+            checks.append(f"{queue}: {_checked(outcome, settings[queue], processes, shares=shares)}")
         by_interval = outcome.by_interval.drop(columns="start_s")
         by_interval.insert(0, "ds", demand.ds)
         by_interval.insert(0, "unique_id", queue)
@@ -144,6 +155,7 @@ def play(
         summary=pd.DataFrame(rows),
         by_priority=pd.concat(classes, ignore_index=True) if classes else pd.DataFrame(),
         checks=tuple(checks),
+        by_group=_groups(outcomes, touched),
     )
     return found if only is None or before is None else _merged(before, found, demand.queues, again)
 
@@ -174,22 +186,40 @@ def outcomes_of(
     -------
     dict of queue to Outcome
     """
-    staffing = staffing_of(requirement, demand, scenario)
     queues = list(demand.queues) if only is None else list(only)
-    total, found = scenario.replications * len(queues), {}
-    for done, queue in enumerate(queues):
+    clusters = sharing(scenario, demand.queues)
+    if resume is not None and clusters:
+        raise bad_value("resume", str(resume), "left out where queues share agents (groups)", "they are played at once")
+    staffing = staffing_of(requirement, demand, scenario)
+    total, done = scenario.replications * len(queues), 0
+    found: dict[str, Outcome] = {}
+    for cluster in clusters:
+        if set(cluster) & set(queues):
+            found |= simulate_together(
+                together_lines(settings, demand, cluster),
+                shared_crews(requirement, demand, scenario, settings, cluster),
+                routing=scenario.routing, replications=scenario.replications, seed=scenario.seed, processes=processes,
+                progress=None if progress is None else _share(progress, done, len(cluster), total),
+            ).queues  # fmt: skip
+            done += scenario.replications * len(cluster)
+    for queue in (each for each in queues if each not in found):
         found[queue] = simulate(
             settings[queue].arrivals, staffing[queue], settings[queue].service, **settings[queue].options,
             resume=None if resume is None else Path(resume) / "simulation", processes=processes,
-            progress=None if progress is None else _offset(progress, done * scenario.replications, total),
+            progress=None if progress is None else _offset(progress, done, total),
         )  # fmt: skip
+        done += scenario.replications
     return found
 
 
-def _checked(outcome: Outcome, setting: Setting, processes: int) -> str:
+def _checked(outcome: Outcome, setting: Setting, processes: int, *, shares: bool) -> str:
     """How far the simulator is from exact answers, or why there are none."""
+    if shares:
+        return (
+            "NOT CHECKED: it shares agents in groups, and the exact equations know one queue with one group of agents"
+        )
     if not setting.live:
-        return "not checked: the exact equations know live queues, with one ticket per agent"
+        return "NOT CHECKED: the exact equations know live queues, with one ticket per agent"
     return self_check(outcome, processes=processes).describe()
 
 
@@ -204,7 +234,14 @@ def _merged(before: Played, newer: Played, queues: Sequence[str], again: Collect
     return Played(
         outcome=table("outcome"), summary=table("summary"), by_priority=table("by_priority"),
         checks=(*before.checks, *newer.checks),
+        by_group=_newer_groups(before.by_group, newer.by_group),
     )  # fmt: skip
+
+
+def _newer_groups(before: pd.DataFrame, newer: pd.DataFrame) -> pd.DataFrame:
+    if not len(newer) or not len(before):
+        return newer if len(newer) else before
+    return pd.concat([newer, before[~before["group"].isin(newer["group"])]], ignore_index=True)
 
 
 def require_judgeable(scenario: Scenario, queues: Iterable[str]) -> None:
@@ -255,7 +292,10 @@ def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
         With handle times.
     scenario : Scenario
     """
-    out = []
+    out = [
+        f"{', '.join(cluster)} share agents in groups; each is staffed as if its agents were its own"
+        for cluster in sharing(scenario, demand.queues)
+    ]
     for queue in demand.queues:
         rules = scenario.for_queue(queue)
         inside = rules.first_reply_share
@@ -340,6 +380,22 @@ def judged(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
         return value, verdict_on(target, value, low, high)
     name = f"frt_p{_percentile(target)}_s"
     return summary[name], "met" if summary[name] <= target.seconds else "missed"
+
+
+def _groups(outcomes: Mapping[str, Outcome], sharing_queues: Collection[str]) -> pd.DataFrame:
+    """The groups of all queues that share agents, each once."""
+    tables = [each.by_group.assign(queues=queue) for queue, each in outcomes.items() if queue in sharing_queues]
+    if not tables:
+        return pd.DataFrame()
+    rows = pd.concat(tables, ignore_index=True)
+    served = rows.groupby("group", sort=False)["queues"].agg(", ".join)
+    first = rows.drop_duplicates("group").drop(columns="queues")
+    first.insert(1, "queues", first["group"].map(served))
+    return first.reset_index(drop=True)
+
+
+def _share(progress: Progress, before: int, queues: int, total: int) -> Progress:
+    return lambda done, _: progress(before + done * queues, total)
 
 
 def _offset(progress: Progress, before: int, total: int) -> Progress:

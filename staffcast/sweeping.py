@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts import Shrinkage, Target, bad_value, parse_change, parse_share
+from staffcast.crews import require_crews
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
 from staffcast.playing import judged, outcomes_of, require_judgeable
@@ -131,6 +132,11 @@ def sweep_plan(
     if figure not in FIGURES:
         raise bad_value("figure", figure, f"one of {', '.join(FIGURES)}")
     scenario = with_measured_patience(scenario, demand)
+    require_crews(scenario, demand.queues)
+    stated = [name for name, rules in scenario.groups.items() if rules.share is None]
+    if stated:
+        fix = "only then it is known what they cost: write share instead"
+        raise bad_value("groups", stated[0], "groups with `share` of their queues' agents in a sweep", fix)
     combinations = list(itertools.product(*vary.values()))
     rows: list[dict[str, Any]] = []
     for done, chosen in enumerate(combinations, start=1):

@@ -185,6 +185,7 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
             table.add_row(Text(str(row["unique_id"])), *(show(row) for _, show in columns))
         console.print(table)
         console.print()
+    _print_groups(plan.played.by_group, stream)
     if "target" in plan.played.by_priority:
         _print_priorities(plan.played.by_priority, stream)
     _print_not_played(console, plan.demand, plan.scenario)
@@ -206,9 +207,20 @@ def print_played(played: Played, demand: Demand, scenario: Scenario, *, stream: 
     shown = summary[columns].copy()
     shown.insert(2, "simulated", simulated)
     print_frame(shown, title="How the plan holds", stream=stream)
+    _print_groups(played.by_group, stream)
     if "target" in played.by_priority:
         _print_priorities(played.by_priority, stream)
     _print_not_played(_console(stream), demand, scenario)
+
+
+def _print_groups(by_group: pd.DataFrame, stream: TextIO) -> None:
+    """Agents whom several queues share, and those beside them."""
+    if len(by_group):
+        shown = by_group[["group", "queues"]].copy()
+        shown["agent hours"] = by_group["staffed_s"] / 3600
+        shown["overtime hours"] = by_group["overtime_s"] / 3600
+        shown["utilization"] = by_group["utilization"]
+        print_frame(shown, title="Groups of agents", stream=stream)
 
 
 def _print_priorities(by_priority: pd.DataFrame, stream: TextIO) -> None:

@@ -16,12 +16,13 @@
 ``outcome``      ``Outcome``: what came out; ``summary`` in one record; ``intervals``: errors over replications
 ``runs``         replications in chunks: until precise enough, and on from where they stopped
 ``engine``       ``simulate``: the door
+``together``     several queues whose agents are shared, told apart queue by queue
 ``compare``      plans against the same tickets; ``controlled``: a figure with the luck of the draw taken out
 ``selfcheck``    the simulator beside the exact answer where there is one
 ``sweep``        what if volume, handle time, staff … were other: a frame, and the frontier of cost and waiting
 """
 
-from staffcast.simulation.compare import Comparison, compare, controlled
+from staffcast.simulation.compare import Comparison, compare, compare_outcomes, controlled
 from staffcast.simulation.customers import Bot, Redial, Reopening, Repeats
 from staffcast.simulation.engine import simulate
 from staffcast.simulation.groups import Group
@@ -30,6 +31,7 @@ from staffcast.simulation.laws import Patience, Service
 from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.selfcheck import SelfCheck, self_check
 from staffcast.simulation.sweep import frontier, sweep
+from staffcast.simulation.together import Line, Shared, Together, simulate_together
 from staffcast.simulation.verdicts import verdict_on
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Bot",
     "Comparison",
     "Group",
+    "Line",
     "Outcome",
     "Patience",
     "Redial",
@@ -44,12 +47,16 @@ __all__ = [
     "Repeats",
     "SelfCheck",
     "Service",
+    "Shared",
     "Staffing",
+    "Together",
     "compare",
+    "compare_outcomes",
     "controlled",
     "frontier",
     "self_check",
     "simulate",
+    "simulate_together",
     "sweep",
     "verdict_on",
 ]

@@ -22,7 +22,7 @@ from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.runs import play_all
 from staffcast.simulation.sampling import Case
 
-__all__ = ["simulate"]
+__all__ = ["case_of", "simulate"]
 
 
 def simulate(
@@ -150,6 +150,50 @@ def simulate(
     >>> outcome.tickets(0)["wait_s"].tolist(), outcome.summary.service_level
     ([3000.0, 1800.0, 2100.0, 1500.0], 0.0)
     """
+    case = case_of(
+        arrivals, staffing, service, patience=patience, priorities=priorities, backlog=backlog,
+        on_staff_drop=on_staff_drop, handover_s=handover_s, concurrency=concurrency,
+        aht_by_concurrency_s=aht_by_concurrency_s, routing=routing, ageing_s=ageing_s, opened=opened,
+        redial=redial, reopening=reopening, repeats=repeats, bot=bot, first_reply_s=first_reply_s,
+        first_reply_share=first_reply_share, window_s=window_s, seed=seed, target=target,
+        class_targets=class_targets,
+    )  # fmt: skip
+    runs = _whole("replications", replications, 1, "100 gives bands, 1 a single course of events")
+    if half_width is not None:
+        half_width = _seconds("half_width", half_width, above=True, legal="a number > 0: a share, or seconds")
+    return play_all(
+        case, runs, half_width=half_width, most=max(_whole("most", most, 1), runs), resume=resume, processes=processes,
+        progress=progress,
+    )  # fmt: skip
+
+
+def case_of(
+    arrivals: Arrivals,
+    staffing: Staffing | Sequence[Group],
+    service: Service | Sequence[Service] | None,
+    *,
+    patience: Patience | Sequence[Patience] | None = None,
+    priorities: Sequence[float] | None = None,
+    backlog: int | npt.ArrayLike | None = None,
+    on_staff_drop: str = "finish",
+    handover_s: float = 0.0,
+    concurrency: int = 1,
+    aht_by_concurrency_s: Sequence[float] | None = None,
+    routing: str = "longest_idle",
+    ageing_s: float | None = None,
+    opened: npt.ArrayLike | None = None,
+    redial: Redial | None = None,
+    reopening: Reopening | None = None,
+    repeats: Repeats | None = None,
+    bot: Bot | None = None,
+    first_reply_s: float = 0.0,
+    first_reply_share: float = 0.0,
+    window_s: float | None = None,
+    seed: int = 0,
+    target: Target | str | None = None,
+    class_targets: Sequence[Target | str | None] | None = None,
+) -> Case:
+    """Check what is to be played; parameters and errors as of :func:`simulate`."""
     if not isinstance(arrivals, Arrivals):
         raise bad_value("arrivals", arrivals, "Arrivals", "build them with Arrivals.piecewise or Arrivals.trace")
     if not isinstance(staffing, (Staffing, list, tuple)):
@@ -190,8 +234,7 @@ def simulate(
     if bot is not None:
         bot.shares(len(shares))
     rules = {each.on_staff_drop for each in groups} or {on_staff_drop}
-    runs = _whole("replications", replications, 1, "100 gives bands, 1 a single course of events")
-    case = Case(
+    return Case(
         arrivals=arrivals,
         staffing=staffing,
         services=services,
@@ -215,12 +258,6 @@ def simulate(
         groups=groups,
         routing=routing,
     )
-    if half_width is not None:
-        half_width = _seconds("half_width", half_width, above=True, legal="a number > 0: a share, or seconds")
-    return play_all(
-        case, runs, half_width=half_width, most=max(_whole("most", most, 1), runs), resume=resume, processes=processes,
-        progress=progress,
-    )  # fmt: skip
 
 
 def _whole(parameter: str, value: object, low: int, fix: str | None = None) -> int:

@@ -18,6 +18,7 @@ Where numba is missing the same is done by whole arrays; both ways give the same
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +110,7 @@ class Chunk:
     goals: FloatArray
 
 
-def measure_chunk(case: Case, replications: range) -> Chunk:
+def measure_chunk(case: Case, replications: range, play: Callable[[Case, int], Played] = play_replication) -> Chunk:
     """Play and measure some replications."""
     edges, runs = case.staffing.edges_s, len(replications)
     n = len(edges) - 1
@@ -120,7 +121,7 @@ def measure_chunk(case: Case, replications: range) -> Chunk:
     # The loop knows one time to the first reply for all.
     add = sum_in_one_pass if COMPILED and not case.first_reply_share else sum_by_arrays
     for run, replication in enumerate(replications):
-        played = play_replication(case, replication)
+        played = play(case, replication)
         add(case, played, sums, run)
         work[run] = played.service_s.sum()
         staffed[run] = played.agents * np.diff(edges)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from staffcast.simulation.goals import reply_s
 from staffcast.simulation.groups import paces
 from staffcast.simulation.intervals import bounds, mean_error, quantile_interval, ratio
 from staffcast.simulation.measure import Chunk, wait_quantiles
-from staffcast.simulation.replication import play_replication
+from staffcast.simulation.replication import Played, play_replication
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.summary import Summary
 from staffcast.simulation.tally import TICKET_STATS, TIME_STATS
@@ -66,6 +67,10 @@ class Outcome:
         tickets are expected to bring; 0 where that is not known).
     queue_end : array (replications, n)
         Who waits just before the end of each interval.
+    case : Case
+        What was played.
+    replay : callable, optional
+        How a replication is played again, where ``case`` alone does not say.
     """
 
     by_interval: pd.DataFrame
@@ -75,6 +80,7 @@ class Outcome:
     by_replication: pd.DataFrame
     queue_end: FloatArray
     case: Case
+    replay: Callable[[int], Played] | None = None
 
     def tickets(self, replication: int) -> pd.DataFrame:
         """Every ticket of one replication, by playing it again.
@@ -107,7 +113,7 @@ class Outcome:
             or not 0 <= replication <= last
         ):
             raise bad_value("replication", replication, f"a whole number from 0 to {last}")
-        played = play_replication(self.case, int(replication))
+        played = (self.replay or partial(play_replication, self.case))(int(replication))
         end = np.where(played.answered & np.isfinite(played.end_s), played.end_s, np.nan)
         end = np.where(played.abandoned, played.left_queue_s, end)
         outcome = np.where(played.answered, "answered", np.where(played.abandoned, "abandoned", "unanswered"))

@@ -103,13 +103,18 @@ def self_check(outcome: Outcome, *, replications: int = 200, processes: int = 1)
     Raises
     ------
     InputError
-        Intervals of unequal length, or a trace: it has no rates.
+        Intervals of unequal length, a trace (it has no rates), or several groups or conversations at once: the
+        equations know one group of agents with one ticket each, and others are not checked.
 
     Notes
     -----
     The exact side is :func:`staffcast.erlang.transient_performance`: the Kolmogorov forward equations.
     """
     case = outcome.case
+    if len(case.groups) > 1 or any(len(each.slow) > 1 for each in case.groups):
+        raise InputError(
+            "not checked: the exact equations know one group of agents with one ticket each; check each queue alone"
+        )
     edges = case.staffing.edges_s
     width = np.diff(edges)
     if case.arrivals.rates_per_hour is None:
@@ -131,6 +136,7 @@ def self_check(outcome: Outcome, *, replications: int = 200, processes: int = 1)
         patiences=() if patience is None else (Patience.exponential(patience),),
         shares=(1.0,), backlog_s=np.empty(0), on_staff_drop="preempt", opened=np.ones((1, n), dtype=np.bool_),
         redial=None, reopening=None, repeats=None, bot=None, handover_s=0.0, ageing_s=math.inf,
+        groups=(), class_targets=(), first_reply_share=0.0,
     )  # fmt: skip
     size = max(-(-replications // 16), 1)
     ranges = [range(first, min(first + size, replications)) for first in range(0, replications, size)]
