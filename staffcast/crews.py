@@ -186,8 +186,9 @@ def _stated(
             raise InputError(
                 f"there is no such column for group {name!r}; the plan has {known}", file=file, column=column
             )
-    numbers = pd.to_numeric(rows[column].replace("", np.nan), errors="coerce")
-    wrong = rows[column].notna() & ~(numbers.ge(0) & (numbers % 1 == 0))
+    stated = rows[column].replace("", np.nan)
+    numbers = pd.to_numeric(stated, errors="coerce")
+    wrong = stated.notna() & ~(numbers.ge(0) & (numbers % 1 == 0))
     if wrong.any():
         raise InputError(
             f"agents of group {name!r} must be whole numbers ≥ 0, got {rows.loc[wrong, column].iloc[0]!r} at "

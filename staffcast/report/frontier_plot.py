@@ -116,7 +116,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, figure: str, days: float) -> None:
         _bars(axes, best, figure, colour, label, above=True)
         if told and len(groups) == 1 and len(best) <= _MOST_NAMED:
             _name(axes, best, figure, told)
-    axes.set_xlabel(f"paid hours over the {days:g} days of the plan")
+    axes.set_xlabel(f"paid hours over the plan's {days:.4g} day{'s' if days != 1 else ''}")
     axes.set_ylabel(f"{_LABELS[figure]} (bars: 95 % interval)")
     axes.margins(x=0.2, y=0.12)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
