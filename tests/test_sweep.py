@@ -43,7 +43,7 @@ def test_more_tickets_wait_longer_and_more_agents_shorten_it(swept):
 
 
 def test_a_plan_that_stays_pays_the_same_people(swept):
-    """Shrinkage changes who answers and not who is paid: 5 ÷ 0.8 is 7 people for four hours, rounded up each half hour."""
+    """Shrinkage changes who answers and not who is paid: 5 ÷ 0.8 is 7 people for four hours."""
     rows = swept[(swept["unique_id"] == "a") & (swept["agents"] == "0") & (swept["volume"] == "+0%")]
     assert rows["paid_hours"].tolist() == [28.0, 28.0]
     hours = dict(zip(rows["shrinkage"], rows["agent_hours"], strict=True))
@@ -131,8 +131,9 @@ def test_the_command_writes_table_and_picture(tmp_path):
     wanted = demand(RATES)
     write_table(wanted.frame, tmp_path / "demand.csv")
     write_table(plan_of(wanted, {"a": 5, "b": 4}), tmp_path / "plan.csv")
-    common = ["sweep", str(tmp_path / "demand.csv"), str(tmp_path / "plan.csv"), "--replications", "5", "--processes", "1",
-              "--vary", "agents=0,1", "--vary", "volume=+0%,+10%"]  # fmt: skip
+    files = [str(tmp_path / "demand.csv"), str(tmp_path / "plan.csv")]
+    changes = ["--vary", "agents=0,1", "--vary", "volume=+0%,+10%"]
+    common = ["sweep", *files, "--replications", "5", "--processes", "1", *changes]
     done = CliRunner().invoke(main, [*common, "-o", str(tmp_path / "sweep.csv"), "--plot", str(tmp_path / "front.svg")])
     assert done.exit_code == 0, done.stderr
     table = pd.read_csv(tmp_path / "sweep.csv", dtype={"agents": str})
