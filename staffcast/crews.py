@@ -42,13 +42,15 @@ def sharing(scenario: Scenario, queues: Iterable[str]) -> list[tuple[str, ...]]:
     return [tuple(queue for queue in queues if queue in each) for each in sets]
 
 
-def require_crews(scenario: Scenario, queues: Iterable[str]) -> None:
+def require_crews(scenario: Scenario, queues: Iterable[str], *, own_plan: bool = False) -> None:
     """Check that groups serve queues that are planned, and such as can share agents.
 
     Parameters
     ----------
     scenario : Scenario
     queues : names of the queues that are planned
+    own_plan : bool
+        The plan is made here, or changed, and not read from a file: groups then need a share of it.
 
     Raises
     ------
@@ -59,6 +61,9 @@ def require_crews(scenario: Scenario, queues: Iterable[str]) -> None:
     queues = list(queues)
     for name, rules in scenario.groups.items():
         where = f"groups.{name}"
+        if own_plan and rules.share is None:
+            fix = "columns and rows of groups are for `simulate` and `compare`, which read a plan: write share instead"
+            raise bad_value(f"{where}.share", None, "given where the plan is made and not read", fix)
         if name in queues:
             raise bad_value("groups", name, "a name that no queue has", "its queue's own agents are called like it")
         for queue in rules.queues:

@@ -160,7 +160,7 @@ def make_plan(
     queues = planned_queues(intake.calendars, scenario)
     require_judgeable(scenario, queues)
     require_playable(scenario, queues, intake.facts)
-    require_crews(scenario, queues)
+    require_crews(scenario, queues, own_plan=True)
     require_models(scenario, queues, minutes=scenario.interval_minutes)
     require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)

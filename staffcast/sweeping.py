@@ -132,11 +132,7 @@ def sweep_plan(
     if figure not in FIGURES:
         raise bad_value("figure", figure, f"one of {', '.join(FIGURES)}")
     scenario = with_measured_patience(scenario, demand)
-    require_crews(scenario, demand.queues)
-    stated = [name for name, rules in scenario.groups.items() if rules.share is None]
-    if stated:
-        fix = "only then it is known what they cost: write share instead"
-        raise bad_value("groups", stated[0], "groups with `share` of their queues' agents in a sweep", fix)
+    require_crews(scenario, demand.queues, own_plan=True)
     combinations = list(itertools.product(*vary.values()))
     rows: list[dict[str, Any]] = []
     for done, chosen in enumerate(combinations, start=1):

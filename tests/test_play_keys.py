@@ -205,6 +205,13 @@ def test_bad_values_are_named_with_the_file(tmp_path, line, said):
     assert "mine.toml" in str(error.value)
 
 
+def test_a_plan_that_is_made_needs_shares():
+    """Columns and rows of groups belong to plans that are read: where the plan is made they are refused at once."""
+    asked = scenario(groups={"g": {"queues": ["a", "b"], "column": "x"}})
+    with pytest.raises(InputError, match="columns and rows of groups are for `simulate` and `compare`"):
+        require_crews(asked, ["a", "b"], own_plan=True)
+
+
 def test_groups_cannot_be_resumed(tmp_path):
     """What is played at once cannot go on queue by queue, and that is said."""
     wanted, asked = demand(RATES), scenario(replications=2, groups=GROUP)
