@@ -111,7 +111,7 @@ def test_groups_without_a_share_have_no_known_cost():
     """Who stands in the plan beside the queues' agents is not in their hours: such groups are refused."""
     wanted = demand(RATES)
     asked = scenario(replications=2, groups={"g": {"queues": ["a", "b"], "column": "x"}})
-    with pytest.raises(InputError, match="`groups.g.share` must be given where the plan is made"):
+    with pytest.raises(InputError, match=r"`groups\.g\.share` must be given where the plan is made"):
         sweep_plan(wanted, asked, vary={"agents": ["0"]}, requirement=plan_of(wanted, {"a": 5, "b": 4}))
 
 

@@ -16,6 +16,7 @@
 ``outcome``      ``Outcome``: what came out; ``summary`` in one record; ``intervals``: errors over replications
 ``runs``         replications in chunks: until precise enough, and on from where they stopped
 ``engine``       ``simulate``: the door
+``turns``        when each reply of a conversation of several turns comes
 ``together``     several queues whose agents are shared, told apart queue by queue
 ``compare``      plans against the same tickets; ``controlled``: a figure with the luck of the draw taken out
 ``selfcheck``    the simulator beside the exact answer where there is one
@@ -32,6 +33,7 @@ from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.selfcheck import SelfCheck, self_check
 from staffcast.simulation.sweep import frontier, sweep
 from staffcast.simulation.together import Line, Shared, Together, simulate_together
+from staffcast.simulation.turns import replies
 from staffcast.simulation.verdicts import verdict_on
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "compare_outcomes",
     "controlled",
     "frontier",
+    "replies",
     "self_check",
     "simulate",
     "simulate_together",

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from staffcast.contracts import InputError, Target
-from staffcast.simulation import Arrivals, Group, Patience, Service, Staffing, self_check, simulate, verdict_on
+from staffcast.simulation import (
+    Arrivals,
+    Group,
+    Patience,
+    Service,
+    Staffing,
+    replies,
+    self_check,
+    simulate,
+    verdict_on,
+)
 
 
 def test_the_first_reply_comes_inside_the_handling():
@@ -23,6 +33,18 @@ def test_the_first_reply_comes_inside_the_handling():
     assert outcome.summary.met_share == 1
     assert outcome.summary.mean_wait_s == pytest.approx(70)
     assert outcome.summary.frt_p99_s == pytest.approx(145, rel=0.01)
+
+
+def test_the_replies_of_a_conversation_are_spread_over_its_handling():
+    """Four turns alike of 100 and 40 s after waits of 0 and 90 s: a reply at the end of each quarter, by hand."""
+    log = Arrivals.trace([0.0, 10.0], [100.0, 40.0])
+    outcome = simulate(log, Staffing.steps([0, 3600], [1]), None, first_reply_share=0.25, replications=1)
+    found = replies(outcome, 0, turns=4)
+    assert found["at_s"].tolist() == [25.0, 50.0, 75.0, 100.0, 110.0, 120.0, 130.0, 140.0]
+    assert found["gap_s"].tolist() == [25.0, 25.0, 25.0, 25.0, 100.0, 10.0, 10.0, 10.0]
+    assert found["turn"].tolist() == [1, 2, 3, 4] * 2
+    with pytest.raises(InputError, match="`turns` must be a whole number ≥ 2"):
+        replies(outcome, 0, turns=1)
 
 
 def test_the_first_reply_of_a_slowed_chat_is_slowed_with_it():
