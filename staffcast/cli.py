@@ -30,6 +30,7 @@ from staffcast.cli_options import (
     SIMULATE,
     STAFF,
     common,
+    facts_of,
     options,
     output_options,
     place,
@@ -37,14 +38,12 @@ from staffcast.cli_options import (
     scenario_of,
 )
 from staffcast.cli_output import deliver, print_notes, progress_bar
+from staffcast.cli_sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from staffcast.forecast import Demand
     from staffcast.plan import Intake
     from staffcast.scenario import Scenario
-    from staffcast.utilization import QueueFacts
 
 __all__ = ["main"]
 
@@ -303,15 +302,6 @@ def staff(
             click.echo(f"• {note}", err=True)
 
 
-def _facts(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | None:
-    """What a log says of handle times, priorities and today's backlog."""
-    if log is None:
-        return None
-    from staffcast.plan import take_in
-
-    return take_in(log, scenario).facts
-
-
 @main.command()
 @click.argument("demand", type=click.Path())
 @click.argument("requirement", type=click.Path())
@@ -335,7 +325,7 @@ def simulate(
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.patience import with_measured_patience
-    from staffcast.playing import not_played, play, require_judgeable, require_same_models
+    from staffcast.playing import not_played, not_staffed, play, require_judgeable, require_same_models
     from staffcast.report import as_json as json_text
     from staffcast.report import print_played
     from staffcast.settings import agents_on_grid
@@ -351,7 +341,7 @@ def simulate(
     if not quiet:
         for note in (*table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
-    facts = _facts(log, scenario)
+    facts = facts_of(log, scenario)
     with progress_bar(quiet) as progress:
         played = play(
             wanted, plan_table, scenario, facts=facts, processes=processes,
@@ -362,8 +352,9 @@ def simulate(
         click.echo(f"check: {sentence}", err=True)
     if as_json:
         body = {
-            "summary": played.summary, "not_played": not_played(wanted, scenario), "openings": played.openings,
-            "rows": played.outcome,
+            "summary": played.summary, "by_priority": played.by_priority, "by_group": played.by_group,
+            "not_played": not_played(wanted, scenario), "not_staffed": not_staffed(wanted, scenario),
+            "openings": played.openings, "rows": played.outcome,
         }  # fmt: skip
         click.echo(json_text("outcome", body))
         if output:
@@ -405,7 +396,7 @@ def compare(
     if not quiet:
         for note in table_notes(wanted, scenario):
             click.echo(f"note: {note}", err=True)
-    facts = _facts(log, scenario)
+    facts = facts_of(log, scenario)
     with progress_bar(quiet) as progress:
         found = compare_plans(
             wanted, tables, scenario, facts=facts, processes=processes,
@@ -420,6 +411,9 @@ def compare(
         print_frame(found.plans, title="Plans", stream=sys.stderr)
         for sentence in found.verdicts:
             click.echo(sentence, err=True)
+
+
+main.add_command(sweep)
 
 
 @main.command()

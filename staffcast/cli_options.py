@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from staffcast.scenario import Scenario
+    from staffcast.utilization import QueueFacts
 
 __all__ = [
     "BAD_INPUT",
@@ -24,6 +25,7 @@ __all__ = [
     "SIMULATE",
     "STAFF",
     "common",
+    "facts_of",
     "options",
     "output_options",
     "place",
@@ -156,6 +158,15 @@ def scenario_of(ctx: click.Context, scenario_file: str | None) -> Scenario:
         else:
             chosen[key] = value
     return base.with_options(chosen)
+
+
+def facts_of(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | None:
+    """What a log says of handle times, priorities and today's backlog."""
+    if log is None:
+        return None
+    from staffcast.plan import take_in
+
+    return take_in(log, scenario).facts
 
 
 def place(ctx: click.Context, param: click.Parameter, output: str | None, *, folder: bool = False) -> str | None:

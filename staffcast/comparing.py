@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
 from staffcast.channels import require_models
-from staffcast.contracts import InputError
+from staffcast.contracts import InputError, bad_value
+from staffcast.crews import require_crews
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
-from staffcast.playing import require_judgeable
+from staffcast.playing import outcomes_of, require_judgeable
 from staffcast.scenario import Scenario
-from staffcast.settings import settings_of, staffing_of
-from staffcast.simulation import compare
+from staffcast.settings import settings_of
+from staffcast.simulation import compare_outcomes
 from staffcast.utilization import QueueFacts
 
 __all__ = ["Compared", "compare_plans"]
@@ -62,7 +64,7 @@ def compare_plans(
     processes : int
         Worker processes; the result does not depend on it.
     progress : callable, optional
-        Called with (done, total) queues.
+        Called with (done, total) queues, each once per plan.
 
     Raises
     ------
@@ -74,24 +76,30 @@ def compare_plans(
     scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)
-    staffing = {name: staffing_of(table, demand, scenario) for name, table in requirements.items()}
+    require_crews(scenario, demand.queues)
+    if scenario.replications < 2:
+        raise bad_value("replications", scenario.replications, "at least 2", "one course says nothing about another")
     settings = settings_of(demand, scenario, facts)
+    total = len(requirements) * len(demand.queues)
+    played = {}
+    for done, (name, table) in enumerate(requirements.items()):
+        before = done * len(demand.queues)
+        told = None if progress is None else partial(_told, progress, before, scenario.replications, total)
+        played[name] = outcomes_of(demand, table, scenario, settings, processes=processes, progress=told)
     plans: list[pd.DataFrame] = []
     differences: list[pd.DataFrame] = []
     verdicts: list[str] = []
-    for done, queue in enumerate(demand.queues, start=1):
-        setting = settings[queue]
-        found = compare(
-            setting.arrivals, {name: own[queue] for name, own in staffing.items()}, setting.service,
-            **setting.options, processes=processes,
-        )  # fmt: skip
-        for table, into in ((found.plans, plans), (found.differences, differences)):
-            table.insert(0, "unique_id", queue)
-            into.append(table)
+    for queue in demand.queues:
+        found = compare_outcomes({name: outcomes[queue] for name, outcomes in played.items()})
+        for frame, into in ((found.plans, plans), (found.differences, differences)):
+            frame.insert(0, "unique_id", queue)
+            into.append(frame)
         verdicts += [f"{queue}: {line}" for line in found.verdict.splitlines()]
-        if progress is not None:
-            progress(done, len(demand.queues))
     return Compared(
         plans=pd.concat(plans, ignore_index=True), differences=pd.concat(differences, ignore_index=True),
         verdicts=tuple(verdicts),
     )  # fmt: skip
+
+
+def _told(progress: Callable[[int, int], None], before: int, replications: int, total: int, done: int, _: int) -> None:
+    progress(before + done // replications, total)

@@ -16,6 +16,7 @@ import pandas as pd
 from staffcast.calendars import CHECK, calendars_for_log
 from staffcast.channels import require_models
 from staffcast.contracts import Calendar, InputError, Target, bad_value, parse_duration_s
+from staffcast.crews import require_crews
 from staffcast.forecast import (
     Demand,
     Ledger,
@@ -33,6 +34,7 @@ from staffcast.new_queues import open_new_queues, planned_queues, require_new_qu
 from staffcast.patience import with_measured_patience
 from staffcast.playing import Played, play, require_judgeable
 from staffcast.scenario import Scenario
+from staffcast.settings import require_playable
 from staffcast.staffing import apply_what_if, require_handle_times, staff, with_handle_times
 from staffcast.tickets import IntervalLog, TicketLog, count, read_log
 from staffcast.utilization import QueueFacts, backlog, kpis, measure, read_roster, utilization
@@ -157,6 +159,8 @@ def make_plan(
     overrides_of(intake, scenario)
     queues = planned_queues(intake.calendars, scenario)
     require_judgeable(scenario, queues)
+    require_playable(scenario, queues, intake.facts)
+    require_crews(scenario, queues, own_plan=True)
     require_models(scenario, queues, minutes=scenario.interval_minutes)
     require_handle_times(intake.series.assign(aht_s=lambda f: f["aht_s"].where(f["aht_s"] > 0)), scenario)
     demand = predict(intake, scenario, processes=processes, progress=progress)

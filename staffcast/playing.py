@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from staffcast.channels import model_of, require_models
-from staffcast.contracts import InputError, Target, bad_value
+from staffcast.contracts import InputError, Target, bad_value, format_share
+from staffcast.crews import require_crews, shared_crews, sharing, together_lines
 from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
 from staffcast.scenario import Scenario
-from staffcast.settings import settings_of, staffing_of
-from staffcast.simulation import self_check, simulate
+from staffcast.settings import Setting, settings_of, staffing_of
+from staffcast.simulation import Outcome, self_check, simulate, simulate_together, verdict_on
 from staffcast.staffing import usual_handle_time
 from staffcast.utilization import QueueFacts
 
-__all__ = ["Played", "not_played", "play", "require_judgeable", "require_same_models"]
+__all__ = [
+    "Played",
+    "judged",
+    "not_played",
+    "not_staffed",
+    "outcomes_of",
+    "play",
+    "require_judgeable",
+    "require_same_models",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -42,12 +52,16 @@ class Played:
         about) and ``verdict``: ``met`` or ``missed`` over all tickets, ``undecided`` where the target lies within the
         95 % interval of the simulated figure or no ticket came.
     by_priority : DataFrame
-        The same by queue and priority, most urgent first, where a queue has several.
+        The same by queue and priority, most urgent first, where a queue has several; with ``target``,
+        ``target_value`` and ``verdict`` where classes have targets of their own.
     openings : DataFrame
         ``unique_id, ds`` and per opening what waits then and how long it takes to clear
         (:meth:`staffcast.simulation.Outcome.openings`).
     checks : tuple of str
-        Where asked for: how far the simulator is from exact answers, a sentence per live queue.
+        Where asked for: how far the simulator is from exact answers, or why that is not known, a sentence per queue.
+    by_group : DataFrame
+        Of agents who serve several queues, and of those beside them: ``group``, ``queues`` and what
+        :attr:`staffcast.simulation.Outcome.by_group` has; empty where no queues share agents.
     """
 
     outcome: pd.DataFrame
@@ -55,11 +69,13 @@ class Played:
     by_priority: pd.DataFrame
     openings: pd.DataFrame
     checks: tuple[str, ...] = ()
+    by_group: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def met(self) -> bool:
-        """Whether no queue misses its target."""
-        return not bool((self.summary["verdict"] == "missed").any())
+        """Whether no queue, and no priority class with a target of its own, misses it."""
+        verdicts = [self.summary["verdict"], self.by_priority.get("verdict", pd.Series(dtype=object))]
+        return not any(bool((each == "missed").any()) for each in verdicts)
 
 
 def play(
@@ -115,23 +131,25 @@ def play(
     scenario = with_measured_patience(scenario, demand)
     require_judgeable(scenario, demand.queues)
     require_models(scenario, demand.queues)
-    staffing = staffing_of(requirement, demand, scenario)
-    settings = settings_of(demand, scenario, facts)
+    require_crews(scenario, demand.queues)
     ds = demand.ds
     parts, rows, classes, openings, checks = [], [], [], [], []
     again = [queue for queue in demand.queues if only is None or before is None or queue in only]
-    total = scenario.replications * len(again)
+    clusters = sharing(scenario, demand.queues)
+    # Who shares agents with a queue that is played again feels it.
+    touched = {queue for cluster in clusters if set(cluster) & set(again) for queue in cluster}
+    again = [queue for queue in demand.queues if queue in touched or queue in again]
+    settings = settings_of(demand, scenario, facts)
+    outcomes = outcomes_of(
+        demand, requirement, scenario, settings, only=again, processes=processes, progress=progress, resume=resume
+    )
     for queue in again:
-        rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
-        outcome = simulate(
-            settings[queue].arrivals, staffing[queue], settings[queue].service, **settings[queue].options,
-            resume=None if resume is None else Path(resume) / "simulation", processes=processes,
-            progress=None if progress is None else _offset(progress, again.index(queue) * scenario.replications, total),
-        )  # fmt: skip
-        if check and settings[queue].live:
-            checks.append(f"{queue}: {self_check(outcome, processes=processes).describe()}")
+        rules, known, outcome = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts()), outcomes[queue]
+        if check:
+            shares = any(queue in cluster for cluster in clusters)
+            checks.append(f"{queue}: {_checked(outcome, settings[queue], processes, shares=shares)}")
         by_interval = outcome.by_interval.drop(columns="start_s")
-        by_interval.insert(0, "ds", ds)
+        by_interval.insert(0, "ds", demand.ds)
         by_interval.insert(0, "unique_id", queue)
         parts.append(by_interval)
         opens = outcome.openings(above=above)
@@ -140,7 +158,7 @@ def play(
         opens.insert(0, "unique_id", queue)
         openings.append(opens)
         summary = asdict(outcome.summary)
-        value, verdict = _judge(rules.frt, summary)
+        value, verdict = judged(rules.frt, summary)
         rows.append(
             {"unique_id": queue, **summary, "target": str(rules.frt), "target_value": value, "verdict": verdict}
         )
@@ -154,8 +172,72 @@ def play(
         by_priority=pd.concat(classes, ignore_index=True) if classes else pd.DataFrame(),
         openings=pd.concat([each for each in openings if len(each)] or openings[:1], ignore_index=True),
         checks=tuple(checks),
+        by_group=_groups(outcomes, touched),
     )
     return found if only is None or before is None else _merged(before, found, demand.queues, again)
+
+
+def outcomes_of(
+    demand: Demand,
+    requirement: pd.DataFrame,
+    scenario: Scenario,
+    settings: Mapping[str, Setting],
+    *,
+    only: Sequence[str] | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+    resume: str | Path | None = None,
+) -> dict[str, Outcome]:
+    """Play the queues of a plan.
+
+    Parameters
+    ----------
+    demand, requirement, scenario, processes, progress, resume
+        As for :func:`play`; measured patience filled in.
+    settings : mapping of queue to Setting
+        Of :func:`staffcast.settings.settings_of`, for that demand and scenario.
+    only : sequence of str, optional
+        The queues to be played; None: all.
+
+    Returns
+    -------
+    dict of queue to Outcome
+    """
+    queues = list(demand.queues) if only is None else list(only)
+    clusters = sharing(scenario, demand.queues)
+    if resume is not None and clusters:
+        raise bad_value("resume", str(resume), "left out where queues share agents (groups)", "they are played at once")
+    staffing = staffing_of(requirement, demand, scenario)
+    total, done = scenario.replications * len(queues), 0
+    found: dict[str, Outcome] = {}
+    for cluster in clusters:
+        if set(cluster) & set(queues):
+            found |= simulate_together(
+                together_lines(settings, demand, cluster),
+                shared_crews(requirement, demand, scenario, settings, cluster),
+                routing=scenario.routing, replications=scenario.replications, seed=scenario.seed, processes=processes,
+                progress=None if progress is None else _share(progress, done, len(cluster), total),
+            ).queues  # fmt: skip
+            done += scenario.replications * len(cluster)
+    for queue in (each for each in queues if each not in found):
+        found[queue] = simulate(
+            settings[queue].arrivals, staffing[queue], settings[queue].service, **settings[queue].options,
+            resume=None if resume is None else Path(resume) / "simulation", processes=processes,
+            progress=None if progress is None else _offset(progress, done, total),
+        )  # fmt: skip
+        done += scenario.replications
+    return found
+
+
+def _checked(outcome: Outcome, setting: Setting, processes: int, *, shares: bool) -> str:
+    """How far the simulator is from exact answers, or why there are none."""
+    if shares:
+        return (
+            "NOT CHECKED: it shares agents in groups, and the exact equations know one queue with one group of agents"
+        )
+    if not setting.live:
+        return "NOT CHECKED: the exact equations know live queues, with one ticket per agent"
+    return self_check(outcome, processes=processes).describe()
 
 
 def _merged(before: Played, newer: Played, queues: Sequence[str], again: Collection[str]) -> Played:
@@ -169,7 +251,14 @@ def _merged(before: Played, newer: Played, queues: Sequence[str], again: Collect
     return Played(
         outcome=table("outcome"), summary=table("summary"), by_priority=table("by_priority"),
         openings=table("openings"), checks=(*before.checks, *newer.checks),
+        by_group=_newer_groups(before.by_group, newer.by_group),
     )  # fmt: skip
+
+
+def _newer_groups(before: pd.DataFrame, newer: pd.DataFrame) -> pd.DataFrame:
+    if not len(newer) or not len(before):
+        return newer if len(newer) else before
+    return pd.concat([newer, before[~before["group"].isin(newer["group"])]], ignore_index=True)
 
 
 def require_judgeable(scenario: Scenario, queues: Iterable[str]) -> None:
@@ -209,6 +298,42 @@ def not_played(demand: Demand, scenario: Scenario) -> list[str]:
                 "pieces of time between tickets"
             )
     return out
+
+
+def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
+    """What is played and was not staffed for, a sentence each: staffing knows tickets that come once, and agents there.
+
+    Parameters
+    ----------
+    demand : Demand
+        With handle times.
+    scenario : Scenario
+    """
+    out = [
+        f"{', '.join(cluster)} share agents in groups; each is staffed as if its agents were its own"
+        for cluster in sharing(scenario, demand.queues)
+    ]
+    for queue in demand.queues:
+        rules = scenario.for_queue(queue)
+        inside = rules.first_reply_share
+        parts = [
+            f"a bot that closes {_closes(rules.bot.closes)} (what_if.deflection staffs for one)" if rules.bot else "",
+            f"{format_share(rules.reopening.share)} of the tickets reopened" if rules.reopening else "",
+            f"{format_share(rules.repeats.share)} who ask again" if rules.repeats else "",
+            f"{format_share(rules.absent)} of the agents absent" if rules.absent else "",
+            f"a first reply after {format_share(inside)} of the handling" if inside else "",
+            "targets of priority classes" if rules.priority_targets else "",
+        ]  # fmt: skip
+        named = [each for each in parts if each]
+        if named:
+            out.append(f"{queue}: {', '.join(named)}")
+    return out
+
+
+def _closes(share: float | Mapping[str, float]) -> str:
+    if isinstance(share, Mapping):
+        return " and ".join(f"{format_share(each)} of {name}" for name, each in share.items())
+    return format_share(share)
 
 
 def require_same_models(
@@ -262,20 +387,32 @@ def _percentile(target: Target) -> str:
     return f"{100 * target.level:g}"
 
 
-def _judge(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
+def judged(target: Target, summary: Mapping[str, float]) -> tuple[float, str]:
     """The simulated figure that the target is about, and whether it is met beyond the simulation's own doubt."""
     if not summary["offered"] > 0:
         return math.nan, "undecided"
-    if target.kind == "share":
-        value, low, high = (summary[f"service_level{end}"] for end in ("", "_low", "_high"))
-        doubt = low < target.level <= high
-        return value, "undecided" if doubt else ("met" if value >= target.level else "missed")
-    if target.kind == "mean":
-        value, low, high = (summary[f"frt_mean_s{end}"] for end in ("", "_low", "_high"))
-        doubt = low <= target.seconds < high
-        return value, "undecided" if doubt else ("met" if value <= target.seconds else "missed")
+    if target.kind in ("share", "mean"):
+        name = "service_level" if target.kind == "share" else "frt_mean_s"
+        value, low, high = (summary[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return value, verdict_on(target, value, low, high)
     name = f"frt_p{_percentile(target)}_s"
     return summary[name], "met" if summary[name] <= target.seconds else "missed"
+
+
+def _groups(outcomes: Mapping[str, Outcome], sharing_queues: Collection[str]) -> pd.DataFrame:
+    """The groups of all queues that share agents, each once."""
+    tables = [each.by_group.assign(queues=queue) for queue, each in outcomes.items() if queue in sharing_queues]
+    if not tables:
+        return pd.DataFrame()
+    rows = pd.concat(tables, ignore_index=True)
+    served = rows.groupby("group", sort=False)["queues"].agg(", ".join)
+    first = rows.drop_duplicates("group").drop(columns="queues")
+    first.insert(1, "queues", first["group"].map(served))
+    return first.reset_index(drop=True)
+
+
+def _share(progress: Progress, before: int, queues: int, total: int) -> Progress:
+    return lambda done, _: progress(before + done * queues, total)
 
 
 def _offset(progress: Progress, before: int, total: int) -> Progress:

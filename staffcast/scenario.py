@@ -25,6 +25,18 @@ from staffcast.contracts import (
     parse_duration_s,
     parse_share,
 )
+from staffcast.play_values import (
+    ROUTINGS,
+    BotRules,
+    ComesBack,
+    GroupRules,
+    bot,
+    comes_back,
+    drop_rule,
+    duration_or_none,
+    groups,
+    priority_targets,
+)
 from staffcast.scenario_values import (
     NewQueue,
     above_zero,
@@ -108,6 +120,8 @@ class QueueRules:
         Whether ``patience_s`` is only the mean of what the demand table has by interval.
     redial : float
         Share of those who give up that try again.
+    redial_after_s : float
+        Mean time until then; the formulas have it at once.
     channel : {"auto", "live", "chat", "deferrable"}
         How its tickets are worked: one at a time while the customer waits, several at once, or by a deadline.
         ``auto`` follows from concurrency and target.
@@ -131,6 +145,24 @@ class QueueRules:
         Opening hours per day; None: learnt from the log.
     closed_arrivals : {"wait", "lost"}
         What becomes of what arrives while closed.
+    on_staff_drop : {"finish", "finish_count", "preempt", "handover"}
+        Played: what happens when people leave with tickets in hand.
+    handover_s : float
+        Played, with ``handover``: time to read a ticket that somebody else began.
+    absent : float
+        Played: share of the agents of the plan who do not come, drawn per head and day.
+    bot : BotRules or None
+        Played: a bot in front of the tickets of the demand.
+    reopening, repeats : ComesBack or None
+        Played: tickets that come back; customers who ask again while they wait.
+    ageing_s : float or None
+        Played: a waiting ticket counts one class more urgent for every so long.
+    window_s : float or None
+        Played: a ticket that waits longer has expired.
+    first_reply_share : float
+        Played: share of its handling after which a ticket has its first reply, on top of ``first_reply_s``.
+    priority_targets : mapping of priority class to Target
+        What classes must reach besides what the queue must.
     """
 
     frt: Target = field(default_factory=lambda: Target.share(0.80, within_s=60))
@@ -141,6 +173,7 @@ class QueueRules:
     patience_s: float | None = None
     patience_by_interval: bool = False
     redial: float = 0.0
+    redial_after_s: float = 60.0
     channel: Literal["auto", "live", "chat", "deferrable"] = "auto"
     concurrency: int = 1
     aht_by_concurrency_s: tuple[float, ...] | None = None
@@ -152,6 +185,16 @@ class QueueRules:
     clear_within_s: float = 7200.0
     hours: Mapping[str, str] | None = None
     closed_arrivals: Literal["wait", "lost"] = "wait"
+    on_staff_drop: Literal["finish", "finish_count", "preempt", "handover"] = "finish"
+    handover_s: float = 0.0
+    absent: float = 0.0
+    bot: BotRules | None = None
+    reopening: ComesBack | None = None
+    repeats: ComesBack | None = None
+    ageing_s: float | None = None
+    window_s: float | None = None
+    first_reply_share: float = 0.0
+    priority_targets: Mapping[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +227,10 @@ class Scenario:
         The desk's own events, each with its queues; none are all.
     new_queues : mapping of queue to NewQueue
         Queues that open and have no history.
+    groups : mapping of name to GroupRules
+        Played: agents who serve several queues.
+    routing : {"longest_idle", "priority"}
+        Which of several free agents of these gets a ticket.
     overrides : str or None
         File of the planner's changes to the forecast.
     priority_order : tuple of str
@@ -214,6 +261,8 @@ class Scenario:
     closed_days: tuple[dt.date, ...] = ()
     events: tuple[tuple[Event, tuple[str, ...]], ...] = ()
     new_queues: Mapping[str, NewQueue] = field(default_factory=dict)
+    groups: Mapping[str, GroupRules] = field(default_factory=dict)
+    routing: Literal["longest_idle", "priority"] = "longest_idle"
     overrides: str | None = None
     priority_order: tuple[str, ...] = ()
     models: str = "auto"
@@ -276,6 +325,17 @@ _RULES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "minimum": ("minimum", lambda v: whole("minimum", v, 0, 100_000)),
     "hours": ("hours", lambda v: hours(v)),
     "closed_arrivals": ("closed_arrivals", lambda v: one_of("closed_arrivals", v, ("wait", "lost"))),
+    "redial_after": ("redial_after_s", lambda v: above_zero("redial_after", v)),
+    "on_staff_drop": ("on_staff_drop", lambda v: drop_rule("on_staff_drop", v)),
+    "handover": ("handover_s", lambda v: parse_duration_s(v, parameter="handover")),
+    "absent": ("absent", lambda v: parse_share(v, parameter="absent", below_one=True)),
+    "bot": ("bot", lambda v: bot(v)),
+    "reopening": ("reopening", lambda v: comes_back("reopening", v)),
+    "repeats": ("repeats", lambda v: comes_back("repeats", v)),
+    "ageing": ("ageing_s", lambda v: duration_or_none("ageing", v)),
+    "window": ("window_s", lambda v: duration_or_none("window", v)),
+    "first_reply_share": ("first_reply_share", lambda v: parse_share(v, parameter="first_reply_share")),
+    "priority_targets": ("priority_targets", lambda v: priority_targets(v)),
 }
 _SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "zone": ("zone", check_zone),
@@ -288,6 +348,8 @@ _SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "closed_days": ("closed_days", lambda v: dates("closed_days", v)),
     "events": ("events", lambda v: events(v)),
     "new_queues": ("new_queues", lambda v: new_queues(v)),
+    "groups": ("groups", lambda v: groups(v)),
+    "routing": ("routing", lambda v: one_of("routing", v, ROUTINGS)),
     "overrides": ("overrides", lambda v: path("overrides", v)),
     "priority_order": ("priority_order", lambda v: names("priority_order", v)),
     "models": ("models", lambda v: ",".join(names("models", v))),

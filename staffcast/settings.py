@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.channels import chat_times
-from staffcast.contracts import REQUIREMENT, InputError
+from staffcast.channels import chat_times, chats_at_once
+from staffcast.contracts import REQUIREMENT, InputError, Target, bad_value, format_duration
 from staffcast.erlang import spare_seconds
 from staffcast.forecast import Demand
-from staffcast.scenario import Scenario
-from staffcast.simulation import Arrivals, Patience, Redial, Service, Staffing
+from staffcast.scenario import QueueRules, Scenario
+from staffcast.simulation import Arrivals, Bot, Patience, Redial, Reopening, Repeats, Service, Staffing
 from staffcast.staffing import usual_handle_time, worked_tickets
 from staffcast.utilization import QueueFacts
 
-__all__ = ["Setting", "agents_on_grid", "settings_of", "staffing_of"]
-
-# Who gives up and calls again does so after a minute on average: the formulas have it at once, which nobody can.
-_REDIAL_AFTER_S = 60.0
+__all__ = ["Setting", "agents_on_grid", "classes_of", "require_playable", "settings_of", "staffing_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +56,13 @@ def settings_of(
         Targets, patience, replications, seed; measured patience filled in.
     facts : mapping of queue to QueueFacts, optional
         Handle-time spread, priorities and opening backlog, as measured in a log.
+
+    Raises
+    ------
+    InputError
+        What is to be played does not go together, or names a priority class that is not there.
     """
+    require_playable(scenario, demand.queues, facts)
     rates = demand.sample(scenario.replications, of="rates")
     edges = np.arange(len(demand.ds) + 1, dtype=np.float64) * (demand.minutes * 60)
     found = {}
@@ -75,10 +78,12 @@ def settings_of(
                 "concurrency": 1 if chats is None else len(chats),
                 "aht_by_concurrency_s": chats,
                 "patience": Patience.exponential(rules.patience_s) if rules.patience_s is not None else None,
-                "redial": Redial(share=rules.redial, delay_s=_REDIAL_AFTER_S) if impatient and rules.redial else None,
+                "redial": _redial(rules) if impatient else None,
                 "priorities": known.priority_shares or None,
                 "backlog": np.array(known.backlog_age_s),
                 "first_reply_s": rules.first_reply_s,
+                **_customers(rules, queue, known),
+                **_agents_do(rules),
                 "replications": scenario.replications,
                 # Queues are busy and slow independently of each other: each has random numbers of its own.
                 "seed": int(np.random.SeedSequence([scenario.seed, *queue.encode()]).generate_state(1, np.uint64)[0]),
@@ -101,7 +106,93 @@ def staffing_of(requirement: pd.DataFrame, demand: Demand, scenario: Scenario) -
     lines = _lines(agents_on_grid(requirement, demand), demand, scenario)
     # Days as people live them: 23 or 25 hours long where the clock changes.
     shift = pd.factorize(demand.ds.date)[0]
-    return {queue: Staffing.steps(edges, agents, shift=shift) for queue, agents in lines.items()}
+    return {
+        queue: Staffing.steps(edges, agents, shift=shift, absent=scenario.for_queue(queue).absent)
+        for queue, agents in lines.items()
+    }
+
+
+def classes_of(queue: str, known: QueueFacts) -> tuple[str, ...]:
+    """Priority classes of a queue, the most urgent first; one, called like the queue, where all are alike."""
+    return known.priorities if len(known.priority_shares) > 1 else (queue,)
+
+
+def require_playable(scenario: Scenario, queues: Iterable[str], facts: Mapping[str, QueueFacts] | None = None) -> None:
+    """Check that what is to be played of each queue goes together.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    queues : names of the queues
+    facts : mapping of queue to QueueFacts, optional
+        Says which priority classes there are.
+
+    Raises
+    ------
+    InputError
+        A hand-over time without that rule, a rule that several conversations at once do not allow, a target that the
+        first reply uses up, or a priority class that is not there.
+    """
+    for queue in queues:
+        rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
+        crews = [each for each in scenario.groups.values() if queue in each.queues]
+        try:
+            _require(rules, {each.on_staff_drop or rules.on_staff_drop for each in crews} | {rules.on_staff_drop})
+            _require_classes("priority_targets", rules.priority_targets, known)
+            if rules.bot is not None and isinstance(rules.bot.closes, Mapping):
+                _require_classes("bot.closes", rules.bot.closes, known)
+        except InputError as error:
+            raise InputError(f"queue {queue!r}: {error}") from None
+
+
+def _require(rules: QueueRules, drops: set[str]) -> None:
+    if rules.handover_s > 0 and "handover" not in drops:
+        raise bad_value(
+            "handover", format_duration(rules.handover_s), f'left out with on_staff_drop = "{rules.on_staff_drop}"',
+            'nobody hands over then: say on_staff_drop = "handover" too',
+        )  # fmt: skip
+    if "finish_count" in drops and chats_at_once(rules) > 1:
+        raise bad_value(
+            "on_staff_drop", "finish_count", '"finish", "preempt" or "handover" with several conversations per agent',
+            "by counting heads nobody knows whose free places are still open",
+        )  # fmt: skip
+
+
+def _require_classes(key: str, named: Mapping[str, Any], known: QueueFacts) -> None:
+    missing = [each for each in named if each not in known.priorities]
+    if missing:
+        there = ", ".join(known.priorities)
+        fix = "" if there else "give --log with a column `priority`: without it all tickets are alike"
+        raise bad_value(key, missing[0], f"about the queue's priority classes: {there or 'there are none'}", fix)
+
+
+def _redial(rules: QueueRules) -> Redial | None:
+    return Redial(share=rules.redial, delay_s=rules.redial_after_s) if rules.redial else None
+
+
+def _customers(rules: QueueRules, queue: str, known: QueueFacts) -> dict[str, Any]:
+    """What customers and a bot do besides waiting, and what classes must reach."""
+    classes, bot = classes_of(queue, known), rules.bot
+    closes: float | Sequence[float] = 0.0
+    if bot is not None:
+        closes = [bot.closes.get(c, 0.0) for c in classes] if isinstance(bot.closes, Mapping) else bot.closes
+    targets: list[Target | None] | None = [rules.priority_targets.get(c) for c in classes]
+    back, again = rules.reopening, rules.repeats
+    return {
+        "bot": None if bot is None else Bot(share=closes, handover_s=bot.handover_s, harder=bot.harder),
+        "reopening": Reopening(share=back.share, delay_s=back.after_s, work=back.work) if back else None,
+        "repeats": Repeats(share=again.share, after_s=again.after_s, work=again.work) if again else None,
+        "window_s": rules.window_s,
+        "class_targets": targets if rules.priority_targets else None,
+    }
+
+
+def _agents_do(rules: QueueRules) -> dict[str, Any]:
+    """How agents work."""
+    return {
+        "on_staff_drop": rules.on_staff_drop, "handover_s": rules.handover_s, "ageing_s": rules.ageing_s,
+        "first_reply_share": rules.first_reply_share,
+    }  # fmt: skip
 
 
 def _arrivals(edges: npt.NDArray[np.float64], paths: npt.NDArray[Any], table: pd.DataFrame, minutes: int) -> Arrivals:

@@ -49,6 +49,7 @@ def apply_what_if(demand: Demand, scenario: Scenario) -> Demand:
         return demand
     frame = demand.frame.copy()
     counts = [c for c in frame.columns if c in ("mean", "carried") or (c.startswith("q") and c[1:2].isdigit())]
+    frame = frame.astype(dict.fromkeys([*counts, "aht_s"], float))  # a CSV may have whole numbers
     years = ((frame["ds"] - frame["ds"].min()) / pd.Timedelta(days=365.25)).to_numpy(dtype=float)
     for queue in demand.queues:
         change, rows = scenario.what_if.of(queue), (frame["unique_id"] == queue).to_numpy()

@@ -44,6 +44,7 @@ COMMANDS = (
     "staff",
     "simulate",
     "compare",
+    "sweep",
     "kpi",
     "today",
     "accuracy",

@@ -11,9 +11,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # In the order in which the data walks; a room imports only what stands before it.
 WAY = (
     "contracts", "executor", "tickets", "forecast", "erlang", "utilization", "simulation",
-    "scenario_values", "scenario", "patience", "new_queues", "channels", "calendars",
-    "requirement", "staffing", "levers", "settings", "playing", "comparing", "plan", "report",
-    "cli_options", "cli_output", "cli", "__main__",
+    "scenario_values", "play_values", "scenario", "patience", "new_queues", "channels", "calendars",
+    "requirement", "staffing", "levers", "settings", "crews", "playing", "comparing", "sweeping", "plan", "report",
+    "cli_options", "cli_output", "cli_sweep", "cli", "__main__",
 )  # fmt: skip
 # Rooms that are kept from more than the order keeps them from.
 ONLY = {
@@ -25,7 +25,8 @@ ONLY = {
     "utilization": {"contracts", "tickets"},
     "simulation": {"contracts", "executor", "erlang"},
     "scenario_values": {"contracts"},
-    "scenario": {"contracts", "scenario_values"},
+    "play_values": {"contracts", "scenario_values"},
+    "scenario": {"contracts", "scenario_values", "play_values"},
 }
 LONGEST = 500
 HEAVY = {"matplotlib", "statsmodels", "prophet", "pandas", "numpy", "scipy", "holidays", "rich", "jinja2"}

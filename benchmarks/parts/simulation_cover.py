@@ -6,8 +6,8 @@ import numpy as np
 
 from parts.common import Options, prose, table
 from staffcast.simulation import Arrivals, Service, Staffing, simulate
+from staffcast.simulation.collect import collect
 from staffcast.simulation.measure import measure_chunk
-from staffcast.simulation.outcome import collect
 from staffcast.simulation.summary import Summary
 
 NAMES = {"mean_wait_s": "mean wait", "service_level": "share in time", "frt_p95_s": "95th percentile"}

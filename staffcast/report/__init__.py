@@ -1,5 +1,6 @@
 """What people look at: tables on a terminal, plots, one HTML file, CSV and JSON."""
 
+from staffcast.report.frontier_plot import write_frontier
 from staffcast.report.html import render
 from staffcast.report.summary import figure, headline, levers, model_notes, summarise
 from staffcast.report.terminal import SCHEMA_VERSION, as_json, print_frame, print_plan, print_played
@@ -18,5 +19,6 @@ __all__ = [
     "print_played",
     "render",
     "summarise",
+    "write_frontier",
     "write_plan",
 ]

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from staffcast.channels import chats_at_once
 from staffcast.contracts import format_duration, format_share
 from staffcast.plan import Plan
-from staffcast.playing import not_played
+from staffcast.playing import not_played, not_staffed
 from staffcast.report.summary import (
     FTE_HOURS,
     figure,
@@ -111,6 +111,7 @@ def render(plan: Plan, *, source: str) -> str:
         people=table(summary, [c for c in _PEOPLE if c[0] != "gap_hours_per_week" or summary[c[0]].any()]),
         holds=table(_with_figures(plan, summary), _HOLDS),
         not_played=not_played(plan.demand, plan.scenario),
+        not_staffed=not_staffed(plan.demand, plan.scenario),
         levers=levers(plan, summary),
         models=model_notes(plan.demand, plan.requirement, plan.scenario),
         queues=[_queue(plan, queue, counts[:, k, :]) for k, queue in enumerate(plan.demand.queues)],
@@ -139,6 +140,7 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
     opens = (plots.first_week(opens) if len(opens) else opens).assign(
         time=lambda f: f["ds"].dt.strftime("%a %d %b %H:%M")
     )
+    judged = "target" in mine and bool((mine["target"].fillna("") != "").any())
     return {
         "name": queue,
         "intro": f"Target {rules.frt}; band {rules.band or 'none'}; shrinkage {format_share(rules.shrinkage.share)}.",
@@ -151,7 +153,7 @@ def _queue(plan: Plan, queue: str, paths: Any) -> dict[str, Any]:
         "frt": Markup(plots.frt_plot(outcome, queue, rules.frt)),
         "backlog": Markup(plots.backlog_plot(outcome, queue)),
         "openings": table(opens, _OPENINGS) if opens["waiting_mean"].gt(0).any() else None,
-        "priorities": table(mine, _PRIORITY) if len(mine) else None,
+        "priorities": table(mine, _PRIORITY + (_JUDGED if judged else ())) if len(mine) else None,
         "models": table(errors, _MODELS) if len(errors) else None,
         "pit": None if shares is None else Markup(plots.pit_plot(shares, queue)),
         "pit_words": "" if shares is None else pit_words(shares),
@@ -216,6 +218,7 @@ _PRIORITY = (
     ("priority", "priority", _text), ("offered", "tickets", _number), ("service_level", "within the time", _share),
     ("frt_mean_s", "mean FRT", _time), ("p_wait", "had to wait", _share),
 )  # fmt: skip
+_JUDGED = (("target", "its own target", _text), ("verdict", "verdict", _text))
 _MODELS = (
     ("model", "model", _text), ("wape", "error/interval", _share), ("wape_floor", "floor", _share),
     ("wape_day", "error/day", _share), ("bias", "bias", _share), ("coverage_80", "in 80 % band", _share),

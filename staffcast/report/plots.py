@@ -32,7 +32,7 @@ __all__ = [
 
 _INK, _GREY, _BLUE, _AMBER, _GREEN, _RED = "#1f2937", "#9ca3af", "#2563eb", "#d97706", "#059669", "#dc2626"
 _BINDING = {"frt": (_BLUE, "FRT"), "occupancy": (_AMBER, "occupancy"), "minimum": (_GREY, "minimum")}
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.edgecolor": _GREY, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
     "text.color": _INK, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "grid.color": "#e5e7eb", "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False,
@@ -98,7 +98,7 @@ def demand_plot(demand: Demand, paths: npt.NDArray[np.float64], history: pd.Data
         ``ds`` and ``y`` of the queue's past, as offered to people (:meth:`Calendar.fold`), like the forecast.
     queue : str
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(2.8)
         past_days = history.groupby(_local(history["ds"]).normalize())["y"].sum(min_count=1).iloc[-56:]
         days = _local(demand.ds).normalize()
@@ -125,7 +125,7 @@ def demand_plot(demand: Demand, paths: npt.NDArray[np.float64], history: pd.Data
 
 def interval_plot(demand: Demand, queue: str) -> str:
     """Tickets per interval of the first week with the 90 % band."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(2.3)
         rows = first_week(demand.of(queue))
         x = _local(rows["ds"])
@@ -147,7 +147,7 @@ def interval_plot(demand: Demand, queue: str) -> str:
 
 def agents_plot(requirement: pd.DataFrame, queue: str) -> str:
     """Agents needed in the first week, coloured by the rule that set the number."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(2.3)
         rows = first_week(requirement[requirement["unique_id"] == queue])
         x = _local(rows["ds"])
@@ -168,7 +168,7 @@ def agents_plot(requirement: pd.DataFrame, queue: str) -> str:
 
 def occupancy_plot(requirement: pd.DataFrame, outcome: pd.DataFrame, queue: str, band: Band | None) -> str:
     """Planned and simulated occupancy of the first week against the band."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(2.1)
         rows = first_week(requirement[requirement["unique_id"] == queue])
         played = first_week(outcome[outcome["unique_id"] == queue])
@@ -193,7 +193,7 @@ def occupancy_plot(requirement: pd.DataFrame, outcome: pd.DataFrame, queue: str,
 
 def frt_plot(outcome: pd.DataFrame, queue: str, target: Target) -> str:
     """Simulated first response time of the first week: median and p90, logarithmic."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(2.3)
         rows = first_week(outcome[outcome["unique_id"] == queue])
         x = _local(rows["ds"])
@@ -219,7 +219,7 @@ def frt_plot(outcome: pd.DataFrame, queue: str, target: Target) -> str:
 
 def backlog_plot(outcome: pd.DataFrame, queue: str) -> str:
     """Simulated tickets waiting over the whole horizon, mean and 5–95 % of the replications."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(2.0)
         rows = outcome[outcome["unique_id"] == queue]
         x = _local(rows["ds"])
@@ -242,7 +242,7 @@ def pit_plot(shares: npt.NDArray[np.float64], queue: str) -> str:
         Share of the counts in each equal part of probability, summing to 1.
     queue : str
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(1.9)
         number = len(shares)
         left = np.arange(number) * 100 / number
@@ -263,7 +263,7 @@ def heat_map(requirement: pd.DataFrame, queue: str) -> str:
     """Agents per day of the horizon (down) and time of day (across), the peak within each hour."""
     rows = requirement[(requirement["unique_id"] == queue) & requirement["open"]]
     if rows.empty:
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             figure, axes = _figure(0.6)
             axes.text(0.5, 0.5, "closed throughout", ha="center", va="center")
             axes.set_axis_off()
@@ -275,7 +275,7 @@ def heat_map(requirement: pd.DataFrame, queue: str) -> str:
     # A closed day inside the horizon is a row of its own: left out, Monday would follow Saturday unseen.
     table = table.reindex(pd.date_range(table.index.min(), table.index.max(), freq="D"))
     table = table.reindex(columns=range(int(table.columns.min()), int(table.columns.max()) + 1))
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(0.6 + 0.2 * len(table))
         cells = table.to_numpy(dtype=float)
         top = max(float(np.nanmax(cells)), 1.0)

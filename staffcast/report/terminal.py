@@ -19,7 +19,7 @@ from rich.text import Text
 from staffcast.contracts import format_duration, format_share
 from staffcast.forecast import Demand
 from staffcast.plan import Plan
-from staffcast.playing import Played, not_played
+from staffcast.playing import Played, not_played, not_staffed
 from staffcast.report.summary import figure, headline, levers, model_notes, span_text, summarise, week_grid
 from staffcast.scenario import Scenario
 
@@ -186,7 +186,10 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
             table.add_row(Text(str(row["unique_id"])), *(show(row) for _, show in columns))
         console.print(table)
         console.print()
-    _print_not_played(console, not_played(plan.demand, plan.scenario))
+    _print_groups(plan.played.by_group, stream)
+    if "target" in plan.played.by_priority:
+        _print_priorities(plan.played.by_priority, stream)
+    _print_not_played(console, plan.demand, plan.scenario)
     for lever in (*levers(plan, summary), *model_notes(plan.demand, plan.requirement, plan.scenario)):
         console.print(f"• {escape(lever)}", highlight=False, soft_wrap=True)
     console.print()
@@ -209,15 +212,44 @@ def print_played(played: Played, demand: Demand, scenario: Scenario, *, stream: 
     if opens["waiting_mean"].gt(0).any():
         first = opens.groupby("unique_id", sort=False).head(max(_MOST_ROWS // len(summary), 1)).head(_MOST_ROWS)
         print_frame(first, title="What waits when a queue opens, the first times", stream=stream)
-    _print_not_played(_console(stream), not_played(demand, scenario))
+    _print_groups(played.by_group, stream)
+    if "target" in played.by_priority:
+        _print_priorities(played.by_priority, stream)
+    _print_not_played(_console(stream), demand, scenario)
 
 
-def _print_not_played(console: Console, sentences: Sequence[str]) -> None:
-    if sentences:
-        console.print("Not played as it would be; read the verdicts with it:")
-        for sentence in sentences:
-            console.print(f"• {escape(sentence)}", highlight=False, soft_wrap=True)
-        console.print()
+def _print_groups(by_group: pd.DataFrame, stream: TextIO) -> None:
+    """Agents whom several queues share, and those beside them."""
+    if len(by_group):
+        shown = by_group[["group", "queues"]].copy()
+        shown["agent hours"] = by_group["staffed_s"] / 3600
+        shown["overtime hours"] = by_group["overtime_s"] / 3600
+        shown["utilization"] = by_group["utilization"]
+        print_frame(shown, title="Groups of agents", stream=stream)
+
+
+def _print_priorities(by_priority: pd.DataFrame, stream: TextIO) -> None:
+    """Priority classes with targets of their own, judged apart."""
+    rows = by_priority[by_priority["target"].fillna("") != ""]
+    shown = rows[["unique_id", "priority", "offered", "target", "target_value", "verdict"]].copy()
+    in_seconds = shown["target"].str.startswith("mean")
+    shown["target_value"] = [
+        format_duration(value) if seconds else format_share(value, 1)
+        for value, seconds in zip(shown["target_value"], in_seconds, strict=True)
+    ]
+    print_frame(shown.rename(columns={"target_value": "simulated"}), title="Priority classes", stream=stream)
+
+
+def _print_not_played(console: Console, demand: Demand, scenario: Scenario) -> None:
+    for title, sentences in (
+        ("Not played as it would be; read the verdicts with it:", not_played(demand, scenario)),
+        ("Played, but not staffed for:", not_staffed(demand, scenario)),
+    ):
+        if sentences:
+            console.print(title)
+            for sentence in sentences:
+                console.print(f"• {escape(sentence)}", highlight=False, soft_wrap=True)
+            console.print()
 
 
 def _table() -> Table:

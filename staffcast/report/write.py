@@ -8,7 +8,7 @@ from typing import Any
 
 from staffcast.contracts.files import atomic_folder, write_table
 from staffcast.plan import Plan
-from staffcast.playing import not_played
+from staffcast.playing import not_played, not_staffed
 from staffcast.report.html import render
 from staffcast.report.summary import headline, levers, model_notes, summarise
 
@@ -75,6 +75,7 @@ def plan_body(plan: Plan, report: Path) -> Mapping[str, Any]:
         "levers": levers(plan, summary),
         "queueing": model_notes(plan.demand, plan.requirement, plan.scenario),
         "not_played": not_played(plan.demand, plan.scenario),
+        "not_staffed": not_staffed(plan.demand, plan.scenario),
         "models": plan.demand.why,
         "notes": plan.intake.notes,
         "report": str(report),

@@ -20,7 +20,7 @@ from staffcast.simulation.laws import Service
 from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.sampling import strata_of
 
-__all__ = ["MEASURES", "Comparison", "compare", "controlled", "luck_of"]
+__all__ = ["MEASURES", "Comparison", "compare", "compare_outcomes", "controlled", "luck_of"]
 
 # What plans are compared by, and whether more of it is better.
 MEASURES: dict[str, bool | None] = {
@@ -108,8 +108,26 @@ def compare(
     if not isinstance(runs, bool) and isinstance(runs, int) and runs < 2:
         raise bad_value("replications", runs, "at least 2", "one course of events says nothing about another")
     outcomes = {name: simulate(arrivals, plan, service, **options) for name, plan in plans.items()}
+    return compare_outcomes(outcomes, measures=measures)
+
+
+def compare_outcomes(outcomes: Mapping[str, Outcome], *, measures: Sequence[str] | None = None) -> Comparison:
+    """Compare plans that were played against the very same tickets, with as many replications each.
+
+    Parameters
+    ----------
+    outcomes : mapping of plan to Outcome
+        The others are compared with the first.
+    measures : sequence of str, optional
+        As for :func:`compare`.
+
+    Raises
+    ------
+    InputError
+        A measure that is not there.
+    """
     first_name, first = next(iter(outcomes.items()))
-    usual = [m for m in MEASURES if m != "service_level" or options.get("target") is not None]
+    usual = [m for m in MEASURES if m != "service_level" or first.case.target is not None]
     asked = list(usual if measures is None else measures)
     for measure in asked:
         if measure not in first.by_replication:

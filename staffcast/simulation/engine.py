@@ -23,7 +23,7 @@ from staffcast.simulation.runs import play_all
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.stratified import STRATA
 
-__all__ = ["simulate"]
+__all__ = ["case_of", "simulate"]
 
 
 def simulate(
@@ -46,11 +46,13 @@ def simulate(
     repeats: Repeats | None = None,
     bot: Bot | None = None,
     first_reply_s: float = 0.0,
+    first_reply_share: float = 0.0,
     window_s: float | None = None,
     replications: int = 100,
     seed: int = 0,
     target: Target | str | None = None,
     stratified: bool = False,
+    class_targets: Sequence[Target | str | None] | None = None,
     half_width: float | None = None,
     most: int = 10_000,
     resume: str | Path | None = None,
@@ -98,7 +100,10 @@ def simulate(
     bot : Bot, optional
         In front: ``arrivals`` are then conversations with it.
     first_reply_s : float
-        From taking a ticket to the first reply, in seconds ≥ 0: FRT = wait + first_reply_s.
+        From taking a ticket to the first reply, in seconds ≥ 0.
+    first_reply_share : float
+        In [0, 1]: the first reply comes inside the handling, after this share of the ticket's own handle time. FRT =
+        wait + first_reply_s + first_reply_share × handle time. Of a handling with n turns alike it is 1 ÷ n.
     window_s : float, optional
         A ticket that waits longer has ``expired``: WhatsApp's free reply within 24 hours is ``86_400``.
     replications : int
@@ -111,6 +116,8 @@ def simulate(
         Spread the replications evenly over how many tickets come in all: the same law on average, with less chance
         (:mod:`staffcast.simulation.stratified`; ``Outcome.stratification`` says what it gained). ``replications`` is
         then a multiple of 20, at least 40.
+    class_targets : sequence of Target, str or None, optional
+        What classes must reach, one per class, the most urgent first; judged apart, in ``Outcome.by_class``.
     half_width : float, optional
         Play on beyond ``replications`` until the 95 % interval of what the target is about (a share, or seconds) is no
         wider than twice this; at most ``most`` replications in all.
@@ -149,6 +156,55 @@ def simulate(
     >>> outcome.tickets(0)["wait_s"].tolist(), outcome.summary.service_level
     ([3000.0, 1800.0, 2100.0, 1500.0], 0.0)
     """
+    case = case_of(
+        arrivals, staffing, service, patience=patience, priorities=priorities, backlog=backlog,
+        on_staff_drop=on_staff_drop, handover_s=handover_s, concurrency=concurrency,
+        aht_by_concurrency_s=aht_by_concurrency_s, routing=routing, ageing_s=ageing_s, opened=opened,
+        redial=redial, reopening=reopening, repeats=repeats, bot=bot, first_reply_s=first_reply_s,
+        first_reply_share=first_reply_share, window_s=window_s, seed=seed, target=target,
+        class_targets=class_targets, stratified=stratified,
+    )  # fmt: skip
+    runs = _whole("replications", replications, 1, "100 gives bands, 1 a single course of events")
+    most = max(_whole("most", most, 1), runs)
+    if stratified:
+        _require_strata(arrivals, runs)
+        most -= most % STRATA
+    if half_width is not None:
+        half_width = _seconds("half_width", half_width, above=True, legal="a number > 0: a share, or seconds")
+    return play_all(
+        case, runs, half_width=half_width, most=most, resume=resume, processes=processes,
+        progress=progress,
+    )  # fmt: skip
+
+
+def case_of(
+    arrivals: Arrivals,
+    staffing: Staffing | Sequence[Group],
+    service: Service | Sequence[Service] | None,
+    *,
+    patience: Patience | Sequence[Patience] | None = None,
+    priorities: Sequence[float] | None = None,
+    backlog: int | npt.ArrayLike | None = None,
+    on_staff_drop: str = "finish",
+    handover_s: float = 0.0,
+    concurrency: int = 1,
+    aht_by_concurrency_s: Sequence[float] | None = None,
+    routing: str = "longest_idle",
+    ageing_s: float | None = None,
+    opened: npt.ArrayLike | None = None,
+    redial: Redial | None = None,
+    reopening: Reopening | None = None,
+    repeats: Repeats | None = None,
+    bot: Bot | None = None,
+    first_reply_s: float = 0.0,
+    first_reply_share: float = 0.0,
+    window_s: float | None = None,
+    seed: int = 0,
+    target: Target | str | None = None,
+    class_targets: Sequence[Target | str | None] | None = None,
+    stratified: bool = False,
+) -> Case:
+    """Check what is to be played; parameters and errors as of :func:`simulate`."""
     if not isinstance(arrivals, Arrivals):
         raise bad_value("arrivals", arrivals, "Arrivals", "build them with Arrivals.piecewise or Arrivals.trace")
     if not isinstance(staffing, (Staffing, list, tuple)):
@@ -189,12 +245,7 @@ def simulate(
     if bot is not None:
         bot.shares(len(shares))
     rules = {each.on_staff_drop for each in groups} or {on_staff_drop}
-    runs = _whole("replications", replications, 1, "100 gives bands, 1 a single course of events")
-    most = max(_whole("most", most, 1), runs)
-    if stratified:
-        _require_strata(arrivals, runs)
-        most -= most % STRATA
-    case = Case(
+    return Case(
         arrivals=arrivals,
         staffing=staffing,
         services=services,
@@ -210,19 +261,15 @@ def simulate(
         repeats=repeats,
         bot=bot,
         first_reply_s=_seconds("first_reply_s", first_reply_s),
+        first_reply_share=_first_share(first_reply_share),
         window_s=math.inf if window_s is None else _seconds("window_s", window_s, above=True),
         seed=_whole("seed", seed, 0),
         target=None if target is None else Target.parse(target),
+        class_targets=_class_targets(class_targets, len(shares)),
         groups=groups,
         routing=routing,
         stratified=stratified,
     )
-    if half_width is not None:
-        half_width = _seconds("half_width", half_width, above=True, legal="a number > 0: a share, or seconds")
-    return play_all(
-        case, runs, half_width=half_width, most=most, resume=resume, processes=processes,
-        progress=progress,
-    )  # fmt: skip
 
 
 def _require_strata(arrivals: Arrivals, runs: int) -> None:
@@ -245,6 +292,21 @@ def _seconds(parameter: str, value: float, *, above: bool = False, legal: str = 
     if not good or not (value > 0 or (value == 0 and not above)):
         raise bad_value(parameter, value, legal)
     return float(value)
+
+
+def _first_share(value: float) -> float:
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value <= 1):
+        raise bad_value("first_reply_share", value, "a share in [0, 1]", "write 30 % as 0.3")
+    return float(value)
+
+
+def _class_targets(given: Sequence[Target | str | None] | None, classes: int) -> tuple[Target | None, ...]:
+    if given is None:
+        return ()
+    legal = f"{classes} of them, one per class of `priorities`, None for a class without"
+    if isinstance(given, (str, Target)) or not isinstance(given, Sequence) or len(given) != classes:
+        raise bad_value("class_targets", given, legal)
+    return tuple(None if each is None else Target.parse(each) for each in given)
 
 
 Law = TypeVar("Law", Service, Patience)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
-from staffcast.simulation.checks import FloatArray
+from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.measure import wait_quantiles
 
 __all__ = [

@@ -4,8 +4,9 @@ What is counted, for tickets by interval of arrival, by class and in all:
 
 - *wait*: from arrival until an agent takes the ticket, the customer leaves, or the play ends. A ticket of the opening
   backlog arrived before the start, so its wait counts from then; it stands in the totals, not in an interval.
-- *FRT*: wait + ``first_reply_s`` of tickets answered, and of tickets unanswered at the end their time so far (a lower
-  bound; ``unanswered`` says how many). The abandoned never get a first response and have no FRT.
+- *FRT*: wait + ``first_reply_s`` + ``first_reply_share`` of the handling of tickets answered, and of tickets unanswered
+  at the end their time so far (a lower bound; ``unanswered`` says how many). The abandoned never get a first response
+  and have no FRT.
 - *service level*: tickets answered within the target's time ÷ tickets decided. An abandoned ticket is a miss however
   soon it left. One unanswered at the end is a miss if its time so far is over the limit; else it is left out.
 - *expired*: tickets whose wait outlasted the window within which a business may reply freely, the abandoned left out.
@@ -17,6 +18,7 @@ Where numba is missing the same is done by whole arrays; both ways give the same
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,7 @@ from staffcast.contracts import Target
 from staffcast.simulation.checks import FloatArray, IntArray
 from staffcast.simulation.compiled import COMPILED
 from staffcast.simulation.floorplay import GROUP_STATS
+from staffcast.simulation.goals import GOAL_STATS, goal_sums, reply_s
 from staffcast.simulation.replication import Played, play_replication
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.tally import (
@@ -95,6 +98,8 @@ class Chunk:
         Sums over the span, of :data:`staffcast.simulation.floorplay.GROUP_STATS`.
     brought : array (replications, 5)
         Conversations closed by the bot; tickets from outside, called again, reopened, repeated.
+    goals : array (replications, goal stats, classes)
+        Of classes with a target of their own, :data:`staffcast.simulation.goals.GOAL_STATS`; NaN else.
     """
 
     sums: Sums
@@ -103,6 +108,7 @@ class Chunk:
     met: FloatArray
     brought: FloatArray
     by_group: FloatArray
+    goals: FloatArray
 
 
 class Whole:
@@ -152,29 +158,33 @@ class Whole:
             total += getattr(chunk.sums, name)
 
 
-_BY_RUN = ("work_s", "staffed_s", "met", "brought", "by_group")
+_BY_RUN = ("work_s", "staffed_s", "met", "brought", "by_group", "goals")
 _BY_RUN_SUMS = ("by_interval", "by_class", "coarse")
 _ADDED = ("waits", "waits_by_interval")
 
 
-def measure_chunk(case: Case, replications: range) -> Chunk:
+def measure_chunk(case: Case, replications: range, play: Callable[[Case, int], Played] = play_replication) -> Chunk:
     """Play and measure some replications."""
     edges, runs = case.staffing.edges_s, len(replications)
     n = len(edges) - 1
     sums = Sums.empty(runs, n, len(case.shares))
     work, met, brought = np.zeros(runs), np.full(runs, np.nan), np.zeros((runs, 5))
     staffed, by_group = np.zeros((runs, n)), np.zeros((runs, len(GROUP_STATS), max(len(case.groups), 1)))
-    add = sum_in_one_pass if COMPILED else sum_by_arrays
+    goals = np.full((runs, len(GOAL_STATS), len(case.shares)), np.nan)
+    # The loop knows one time to the first reply for all.
+    add = sum_in_one_pass if COMPILED and not case.first_reply_share else sum_by_arrays
     for run, replication in enumerate(replications):
-        played = play_replication(case, replication)
+        played = play(case, replication)
         add(case, played, sums, run)
         work[run] = played.service_s.sum()
         staffed[run] = played.agents * np.diff(edges)
         by_group[run] = _group_sums(played, sums.by_interval[run], staffed[run])
         brought[run] = played.bot_closed, *np.bincount(played.origin, minlength=4)
         if case.target is not None:
-            met[run] = _met(case.target, case.first_reply_s, played, sums.by_class[run].sum(axis=1))
-    return Chunk(sums=sums, work_s=work, staffed_s=staffed, met=met, brought=brought, by_group=by_group)
+            met[run] = _met(case.target, case, played, sums.by_class[run].sum(axis=1))
+        if case.class_targets:
+            goals[run] = goal_sums(case, played)
+    return Chunk(sums=sums, work_s=work, staffed_s=staffed, met=met, brought=brought, by_group=by_group, goals=goals)
 
 
 def sum_in_one_pass(case: Case, played: Played, sums: Sums, run: int) -> None:
@@ -209,11 +219,12 @@ def sum_by_arrays(case: Case, played: Played, sums: Sums, run: int) -> None:
     wait = played.left_queue_s - played.arrival_s
     inside = slice(played.backlog, None)
     interval = np.searchsorted(edges, played.arrival_s[inside], side="right") - 1
-    for k, values in enumerate(_ticket_stats(case, played, wait)):
+    reply = reply_s(case, played) - case.first_reply_s
+    for k, values in enumerate(_ticket_stats(case, played, wait, reply)):
         sums.by_interval[run, k] += np.bincount(interval, values[inside], minlength=n)
         sums.by_class[run, k] += np.bincount(played.kind, values, minlength=classes)
     sums.by_interval[run, stats:] += np.concatenate((_time_stats(played, wait, edges), _ages(played, edges)))
-    bins, replied = bins_of(wait), ~played.abandoned
+    bins, replied = bins_of(wait + reply), ~played.abandoned
     coarse = (bins + FINE_PER_COARSE - 1) // FINE_PER_COARSE
     sums.waits[:] += np.bincount(bins[replied], minlength=FINE + 1)
     sums.coarse[run] += np.bincount(coarse[replied], minlength=COARSE + 1).astype(np.int32)
@@ -254,7 +265,7 @@ def _limit(case: Case) -> float:
     return math.nan if case.target is None else case.target.seconds - case.first_reply_s
 
 
-def _ticket_stats(case: Case, played: Played, wait: FloatArray) -> list[FloatArray]:
+def _ticket_stats(case: Case, played: Played, wait: FloatArray, reply: FloatArray) -> list[FloatArray]:
     limit = _limit(case)
     unanswered = ~played.answered & ~played.abandoned
     replied = (~played.abandoned).astype(np.float64)
@@ -265,9 +276,9 @@ def _ticket_stats(case: Case, played: Played, wait: FloatArray) -> list[FloatArr
         "answered": played.answered,
         "abandoned": played.abandoned,
         "unanswered": unanswered,
-        "hits": played.answered & (wait <= limit),
+        "hits": played.answered & (wait + reply <= limit),
         "decided": ~unanswered | (wait > limit),
-        "frt_s": replied * (wait + case.first_reply_s),
+        "frt_s": replied * (wait + reply + case.first_reply_s),
         "expired": (wait > case.window_s) & ~played.abandoned,
     }
     return [np.asarray(flags[name], dtype=np.float64) for name in TICKET_STATS]
@@ -340,7 +351,7 @@ def _area(times: FloatArray, edges: FloatArray) -> FloatArray:
     return part + (np.cumsum(count) - count) * np.diff(edges)
 
 
-def _met(target: Target, first_reply_s: float, played: Played, sums: FloatArray) -> float:
+def _met(target: Target, case: Case, played: Played, sums: FloatArray) -> float:
     hits, decided = sums[TICKET_STATS.index("hits")], sums[TICKET_STATS.index("decided")]
     if target.kind == "share":
         return float(hits >= target.level * decided - 1e-9) if decided else math.nan
@@ -349,5 +360,5 @@ def _met(target: Target, first_reply_s: float, played: Played, sums: FloatArray)
         return math.nan
     if target.kind == "mean":
         return float(sums[TICKET_STATS.index("frt_s")] <= target.seconds * replied)
-    frt = (played.left_queue_s - played.arrival_s)[~played.abandoned] + first_reply_s
+    frt = (played.left_queue_s - played.arrival_s + reply_s(case, played))[~played.abandoned]
     return float(np.count_nonzero(frt <= target.seconds) >= target.level * len(frt) - 1e-9)

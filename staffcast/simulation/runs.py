@@ -16,8 +16,9 @@ import numpy as np
 from staffcast.contracts import InputError
 from staffcast.contracts.files import atomic_path
 from staffcast.executor import map_chunks
+from staffcast.simulation.collect import collect
 from staffcast.simulation.measure import Chunk, Sums, Whole, measure_chunk
-from staffcast.simulation.outcome import Outcome, collect
+from staffcast.simulation.outcome import Outcome
 from staffcast.simulation.sampling import Case
 from staffcast.simulation.stratified import STRATA
 

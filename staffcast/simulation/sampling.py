@@ -80,6 +80,10 @@ class Case:
         one pool of agents with one ticket each.
     stratified : bool
         Whether replications are spread over how many tickets come (:mod:`staffcast.simulation.stratified`).
+    first_reply_share : float
+        Of a ticket's handling, after which it has its first reply; on top of ``first_reply_s``.
+    class_targets : tuple of Target or None
+        One per class; empty where no class is judged apart.
     """
 
     arrivals: Arrivals
@@ -103,6 +107,8 @@ class Case:
     groups: tuple[Group, ...] = ()
     routing: str = "longest_idle"
     stratified: bool = False
+    first_reply_share: float = 0.0
+    class_targets: tuple[Target | None, ...] = ()
 
     @property
     def comes_back(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from staffcast.contracts import InputError
 from staffcast.executor import map_chunks
 from staffcast.simulation.measure import measure_chunk
 from staffcast.simulation.outcome import Outcome
@@ -95,13 +96,18 @@ def self_check(outcome: Outcome, *, replications: int = 200, processes: int = 1)
     Raises
     ------
     InputError
-        Intervals of unequal length, or a trace: it has no rates.
+        Intervals of unequal length, a trace (it has no rates), or several groups or conversations at once: the
+        equations know one group of agents with one ticket each, and others are not checked.
 
     Notes
     -----
     The exact side is :func:`staffcast.erlang.transient_performance`: the Kolmogorov forward equations.
     """
     case = outcome.case
+    if len(case.groups) > 1 or any(len(each.slow) > 1 for each in case.groups):
+        raise InputError(
+            "not checked: the exact equations know one group of agents with one ticket each; check each queue alone"
+        )
     found = markov_twin(case)
     twin, exact, rates = found.case, found.exact, found.rates_per_hour
     agents, edges = twin.staffing.agents, twin.staffing.edges_s

@@ -103,6 +103,7 @@ def markov_twin(case: Case) -> Twin:
         patiences=() if patience is None else (Patience.exponential(patience),),
         shares=(1.0,), backlog_s=np.empty(0), on_staff_drop="preempt", opened=np.ones((1, n), dtype=np.bool_),
         redial=None, reopening=None, repeats=None, bot=None, handover_s=0.0, ageing_s=math.inf, groups=(),
+        class_targets=(), first_reply_share=0.0,
         stratified=False,
     )  # fmt: skip
     exact = transient_performance(

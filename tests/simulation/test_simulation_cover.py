@@ -6,9 +6,9 @@ from scipy import stats
 from simulation_exact import MEAN_S
 
 from staffcast.simulation import Arrivals, Service, Staffing, simulate
+from staffcast.simulation.collect import collect
 from staffcast.simulation.intervals import quantile_interval
 from staffcast.simulation.measure import measure_chunk
-from staffcast.simulation.outcome import collect
 from staffcast.simulation.tally import COARSE, FINE, FINE_PER_COARSE, bin_edges
 
 EXPERIMENTS, RUNS = 250, 40

@@ -67,6 +67,7 @@ def test_one_pass_adds_up_what_whole_arrays_do(agents, rule, seed, target, much)
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.floats(-10, 1600), st.integers(-5, 40))
 def test_an_instant_lies_in_its_interval(widths, time, near):
     """Wherever the search begins, the interval found is the one that numpy finds."""

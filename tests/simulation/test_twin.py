@@ -8,8 +8,8 @@ from scipy import stats
 from staffcast.contracts import InputError
 from staffcast.erlang import transient_performance
 from staffcast.simulation import Arrivals, Bot, Patience, Service, Staffing, simulate, twin_controlled
+from staffcast.simulation.collect import collect
 from staffcast.simulation.measure import measure_chunk
-from staffcast.simulation.outcome import collect
 from staffcast.simulation.twin import markov_twin, twin_luck
 
 EDGES = np.arange(13) * 900.0
