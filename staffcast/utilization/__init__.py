@@ -1,20 +1,43 @@
-"""How busy, how well: KPIs from a log, backlog over time, utilization and shrinkage from a roster."""
+"""How busy, how well: KPIs from a log with targets and alarms, backlog over time, utilization from a roster."""
 
+from staffcast.utilization.ages import AGE_BANDS, backlog_ages
 from staffcast.utilization.backlog import backlog
+from staffcast.utilization.catalogue import MEASURES, find_kpi, kpi_names
 from staffcast.utilization.clock import open_seconds
+from staffcast.utilization.clocks import CLOCKS, ClockRule, clock_rule, first_responses, reconcile
 from staffcast.utilization.kpi import CUTS, kpis, response_times
+from staffcast.utilization.long import PERIODS, KpiTable, kpi_long
 from staffcast.utilization.measure import QueueFacts, measure, priority_order
+from staffcast.utilization.online import online_times, unavailable
 from staffcast.utilization.roster import read_roster, utilization
+from staffcast.utilization.survival import KaplanMeier, kaplan_meier
 
 __all__ = [
+    "AGE_BANDS",
+    "CLOCKS",
     "CUTS",
+    "MEASURES",
+    "PERIODS",
+    "ClockRule",
+    "KaplanMeier",
+    "KpiTable",
     "QueueFacts",
     "backlog",
+    "backlog_ages",
+    "clock_rule",
+    "find_kpi",
+    "first_responses",
+    "kaplan_meier",
+    "kpi_long",
+    "kpi_names",
     "kpis",
     "measure",
+    "online_times",
     "open_seconds",
     "priority_order",
     "read_roster",
+    "reconcile",
     "response_times",
+    "unavailable",
     "utilization",
 ]
