@@ -300,6 +300,11 @@ def kpi_names() -> list[str]:
 def find_kpi(name: str) -> tuple[Measure, str]:
     """The measure behind a KPI's name, and which statistic of it.
 
+    Parameters
+    ----------
+    name : str
+        A name of :func:`kpi_names`; first response times also as ``frt_mean`` or ``frt_p95``, the human one is meant.
+
     Raises
     ------
     InputError
@@ -310,6 +315,9 @@ def find_kpi(name: str) -> tuple[Measure, str]:
     >>> find_kpi("frt_human_p95_s")[0].name, find_kpi("frt_human_p95_s")[1]
     ('frt_human', 'p95')
     """
+    short = name.removesuffix("_s").removeprefix("frt_")
+    if name.startswith("frt_") and short in (*STATISTICS, "within"):
+        name = f"frt_human_{short}{'_s' if short in STATISTICS else ''}"
     for measure in MEASURES.values():
         for statistic, own in zip(STATISTICS, measure.names(), strict=False):
             if own == name:

@@ -33,7 +33,7 @@ def unavailable(roster: pd.DataFrame) -> pd.DataFrame:
     rows = roster[~state.isin((AVAILABLE, *OFF))].assign(state=state).sort_values(["agent", "start"], kind="stable")
     alike = rows[["agent", "state"]].eq(rows[["agent", "state"]].shift()).all(axis=1)
     same = alike & (rows["start"] == rows["end"].shift())
-    run = (~same).cumsum()
+    run = np.cumsum(~same.to_numpy(dtype=bool))
     out = rows.groupby(run, sort=True).agg({"agent": "first", "start": "min", "end": "max", "state": "first"})
     out["minutes"] = (out["end"] - out["start"]).dt.total_seconds() / 60
     return out.reset_index(drop=True)

@@ -108,22 +108,27 @@ class KaplanMeier:
         .. [1] J. O. Irwin, "The standard error of an estimate of expectation of life", J. Hygiene 47 (1949) 188–189.
            doi:10.1017/S0022172400014443.
         """
-        last = float(self.durations.max())
-        edges = np.concatenate([[0.0], self.times, [max(last, self.times[-1] if len(self.times) else 0.0)]])
-        steps = np.concatenate([[1.0], self.survival])
-        areas = steps * np.diff(edges)
-        value = float(areas.sum())
-        ahead = value - np.cumsum(areas)[:-1]  # area after each time
-        left = self.at_risk - self.ends
-        weight = np.divide(ahead, left, out=np.zeros(len(left)), where=left > 0)
-        found = spread(self._influence(weight), days)
+        value = float(self._areas().sum())
+        found = spread(self.mean_influence(), days)
         half = found.critical * found.se
-        beyond = self.at(last) > _TINY
+        beyond = self.at(float(self.durations.max())) > _TINY
         return Estimate(
             value=value, low=max(float(value - half), 0.0), high=float(value + half), n=len(self.durations),
             how=f"Kaplan–Meier, Student's t, by {found.unit}",
             note="counts no waiting beyond the longest seen" if beyond else "",
         )  # fmt: skip
+
+    def mean_influence(self) -> Floats:
+        """What each ticket moves the mean by, shape (n,)."""
+        areas = self._areas()
+        ahead = areas.sum() - np.cumsum(areas)[:-1]  # area after each time
+        left = self.at_risk - self.ends
+        return self._influence(np.divide(ahead, left, out=np.zeros(len(left)), where=left > 0))
+
+    def _areas(self) -> Floats:
+        """Area under the curve before the first time, between each two, and after the last."""
+        edges = np.concatenate([[0.0], self.times, [float(self.durations.max())]])
+        return np.asarray(np.concatenate([[1.0], self.survival]) * np.diff(edges), dtype=np.float64)
 
     def _log_influence(self, k: int) -> Floats:
         left = (self.at_risk - self.ends)[: k + 1]
