@@ -217,10 +217,10 @@ def _counts(frame: pd.DataFrame, rule: ClockRule) -> Flags:
     for column in ("outcome", "status"):
         if rule.leaves_out and column in frame:
             said = frame[column].astype("string").str.lower().isin(rule.leaves_out)
-            counts &= ~said.fillna(value=False).to_numpy(dtype=bool)
+            counts = counts & ~said.fillna(value=False).to_numpy(dtype=bool)
     if not rule.outbound and "direction" in frame:
         out = frame["direction"].astype("string").str.lower().eq("outbound")
-        counts &= ~out.fillna(value=False).to_numpy(dtype=bool)
+        counts = counts & ~out.fillna(value=False).to_numpy(dtype=bool)
     return np.asarray(counts, dtype=np.bool_)
 
 

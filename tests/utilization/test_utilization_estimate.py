@@ -98,7 +98,6 @@ def test_ranks_hold_a_quantile_as_often_as_they_say(n, q):
     assert below.cdf(high - 2) - below.cdf(low) < 0.95
 
 
-
 def days_that_differ(seed, days=25, per_day=20, spread=0.5):
     """Waits whose mean is another each day: tickets of a day go together."""
     rng = np.random.default_rng(seed)
