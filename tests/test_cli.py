@@ -47,6 +47,9 @@ COMMANDS = (
     "kpi",
     "today",
     "accuracy",
+    "ab",
+    "now",
+    "alarm",
     "completion",
 )
 

@@ -182,7 +182,8 @@ def _tickets(
     notes: list[str] = []
     for column in (c for c in _TIMES if c in frame):
         parsed = parse_times(frame[column], zone=zone, column=column, file=file)
-        frame = frame.assign(**{column: parsed.times})
+        # One resolution for all, or an empty column could not be filled from another.
+        frame = frame.assign(**{column: parsed.times.dt.as_unit("ns")})
         zone, notes = zone or parsed.zone, notes + list(parsed.notes)
     # Rows are left out after the check, so that its errors name the rows of the file.
     frame = (TICKETS if bad_rows == "error" else replace(TICKETS, key=())).check(frame, file=file)

@@ -172,7 +172,8 @@ def first_responses(
     start = _start(frame, rule).where(_counts(frame, rule))
     nothing = pd.Series(pd.NaT, index=frame.index, dtype=frame["created_at"].dtype)
     reply = frame.get("first_response_at", nothing)
-    left = frame.get("resolved_at", nothing).fillna(pd.Timestamp(log.end))
+    gave_up = _gave_up(frame)
+    left = frame.get("resolved_at", nothing).fillna(gave_up).fillna(pd.Timestamp(log.end))
     lost_at = nothing
     if np.isfinite(rule.expires_s):
         since = frame.get("last_customer_at", nothing)
@@ -181,7 +182,7 @@ def first_responses(
         lost_at = since + pd.Timedelta(seconds=rule.expires_s)
         reply = reply.mask(reply > lost_at)
         left = left.mask(left > lost_at, lost_at)
-    unknown = _lost_without_time(frame) & reply.isna().to_numpy()
+    unknown = _lost_without_time(frame) & reply.isna().to_numpy() & gave_up.isna().to_numpy()
     until = reply.fillna(left)
     seconds = np.full(len(frame), np.nan)
     for queue, rows in frame.groupby("queue", sort=False).indices.items():
@@ -222,6 +223,15 @@ def _counts(frame: pd.DataFrame, rule: ClockRule) -> Flags:
         out = frame["direction"].astype("string").str.lower().eq("outbound")
         counts = counts & ~out.fillna(value=False).to_numpy(dtype=bool)
     return np.asarray(counts, dtype=np.bool_)
+
+
+def _gave_up(frame: pd.DataFrame) -> pd.Series:
+    """When who abandoned did so, as a phone system tells it: by the length of the wait alone."""
+    if not {"wait_s", "outcome"} <= set(frame):
+        return pd.Series(pd.NaT, index=frame.index, dtype=frame["offered_at"].dtype)
+    wait = pd.to_timedelta(frame["wait_s"].astype(float).round(3), unit="s").dt.as_unit("ns")
+    ended = frame["offered_at"] + wait
+    return ended.where(frame["outcome"].eq("abandoned").fillna(value=False))
 
 
 def _lost_without_time(frame: pd.DataFrame) -> Flags:

@@ -318,17 +318,20 @@ def trends(rows: pd.DataFrame, cuts: Sequence[str], period: str | None, *, bette
         and the half width of an interval for 1.96 standard errors; without an interval of every period there is none of
         the change, and the trend is unclear.
     """
-    out = pd.DataFrame(
-        {"change": np.nan, "change_low": np.nan, "change_high": np.nan, "trend": "–"}, index=rows.index
-    )  # fmt: skip
+    figures = np.full((len(rows), 3), np.nan)
+    words = np.full(len(rows), "–", dtype=object)
+    names = ["change", "change_low", "change_high"]
     if period is None or period not in cuts:
-        return out
+        return pd.DataFrame(figures, columns=names, index=rows.index).assign(trend=words)
     others = [c for c in cuts if c != period]
-    groups = rows.groupby(others, sort=False, dropna=False) if others else [((), rows)]
-    for _, group in groups:
-        own = group.sort_values(period, kind="stable")
-        value = own["value"].to_numpy(dtype=float)
-        error = (own["high"].to_numpy(dtype=float) - own["low"].to_numpy(dtype=float)) / (2 * _Z)
+    ordered = rows.reset_index(drop=True).sort_values(period, kind="stable")
+    groups = ordered.groupby(others, sort=False, dropna=False).indices.values() if others else [np.arange(len(rows))]
+    places = ordered.index.to_numpy()
+    values = ordered["value"].to_numpy(dtype=float)
+    with np.errstate(invalid="ignore"):
+        errors = (ordered["high"].to_numpy(dtype=float) - ordered["low"].to_numpy(dtype=float)) / (2 * _Z)
+    for own in groups:
+        value, error = values[own], errors[own]
         for k in range(1, len(own)):
             past = slice(max(k - 4, 0), k)
             before = value[past]
@@ -337,5 +340,6 @@ def trends(rows: pd.DataFrame, cuts: Sequence[str], period: str | None, *, bette
             sure = math.isfinite(half) and abs(change) > half
             good = (change > 0) == (better == "up")
             word = "unclear" if not sure else "moved" if better is None else "better" if good else "worse"
-            out.loc[own.index[k]] = [change, change - half, change + half, word]
-    return out
+            figures[places[own[k]]] = change, change - half, change + half
+            words[places[own[k]]] = word
+    return pd.DataFrame(figures, columns=names, index=rows.index).assign(trend=words)

@@ -69,11 +69,12 @@ def test_the_unanswered_have_waited_until_now():
         {"created_at": at("2025-03-10 09:10"), "outcome": "open"},
         {"created_at": at("2025-03-10 09:20"), "resolved_at": at("2025-03-10 09:27"), "outcome": "abandoned"},
         {"created_at": at("2025-03-10 09:30"), "outcome": "abandoned"},
+        {"created_at": at("2025-03-10 09:40"), "outcome": "abandoned", "wait_s": 33.0},
         {"created_at": at("2025-03-10 10:00"), "outcome": "open"},
     ]
     found = first_responses(log_of(rows), HOURS)
-    assert found.answered.tolist() == [True, False, False, False, False]
-    np.testing.assert_array_equal(found.seconds, [300, 3000, 420, np.nan, 0])
+    assert found.answered.tolist() == [True, False, False, False, False, False]
+    np.testing.assert_array_equal(found.seconds, [300, 3000, 420, np.nan, 33, 0])
 
 
 @pytest.mark.parametrize("clock", ["business", "calendar"])

@@ -15,14 +15,13 @@ def ticket(minutes, agent=None, queue="a", **more):
 
 
 def desk():
-    """x holds nine tickets, six of them waiting; y and z replied today and hold one; w only works queue b."""
+    """Agent x holds nine tickets, six of them waiting; y and z replied today and hold one; w only works queue b."""
     rows = [ticket(10 + k, "x") for k in range(6)]
     rows += [ticket(50 + k, "x", first_response_at=NOW - pd.Timedelta(minutes=5)) for k in range(3)]
     for agent, queue in (("y", "a"), ("z", "a"), ("w", "b")):
         rows.append(ticket(90, agent, queue, first_response_at=NOW - pd.Timedelta(minutes=80)))
-        rows.append(
-            ticket(99, agent, queue, first_response_at=NOW - pd.Timedelta(minutes=80), resolved_at=NOW - pd.Timedelta(minutes=70))
-        )  # fmt: skip
+        reply, closed = NOW - pd.Timedelta(minutes=80), NOW - pd.Timedelta(minutes=70)
+        rows.append(ticket(99, agent, queue, first_response_at=reply, resolved_at=closed))
     rows.append(ticket(0, None))
     return log_of(rows)
 
@@ -42,7 +41,7 @@ def test_who_waits_and_how_long():
 
 
 def test_who_has_too_much_and_who_takes_it():
-    """x has nine open where the others have one: what waits longest goes to y and z in turn, never to w of queue b."""
+    """Agent x has nine open where the others have one: y and z take what waits longest, w of queue b nothing."""
     seen = live(desk())
     load = seen.load.set_index("agent")
     assert load["open"].to_dict() == {"x": 9, "y": 1, "z": 1, "w": 1}
@@ -70,8 +69,8 @@ def test_a_roster_says_who_is_here():
     """Who is on a break takes nothing; without a roster, who replied within a day is here."""
     roster = read_roster(
         pd.DataFrame(
-            [["x", "2025-03-10 09:00", "2025-03-10 17:00", "available"], ["y", "2025-03-10 09:00", "2025-03-10 17:00", "break"],
-             ["z", "2025-03-10 09:00", "2025-03-10 17:00", "available"]],
+            [[agent, "2025-03-10 09:00", "2025-03-10 17:00", state]
+             for agent, state in (("x", "available"), ("y", "break"), ("z", "available"))],
             columns=["agent", "start", "end", "state"],
         ),
         zone=BERLIN,

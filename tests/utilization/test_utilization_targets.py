@@ -52,7 +52,7 @@ def test_a_verdict_is_sure_or_says_that_it_is_not(text, figures, verdict):
 
 
 def test_judged_groups_and_trends():
-    """Each group has its verdict; a change is against the mean of the periods before, with the errors of all of them."""
+    """Each group has its verdict; a change is against the mean of the periods before, with all their errors."""
     values = [0.60, 0.62, 0.61, 0.63, 0.80]
     table = pd.DataFrame(
         [row("csat", v, v - 0.05, v + 0.05, week=f"2025-0{k + 1}-01", queue="a") for k, v in enumerate(values)]
