@@ -74,8 +74,12 @@ def test_the_bank_in_long_form(shared_data):
     assert whole.loc["frt_human_mean_s", "value"] > whole.loc["frt_human_mean_s", "plain"]
     queues = kpi_long(log, calendars, by=["queue"], clock="calendar").frame
     queues = queues[queues["kpi"] == "handling_mean_s"].set_index("queue")["value"]
-    for queue, seconds in (("regular", 189), ("stock_exchange", 287), ("prospect", 114)):
-        assert queues[queue] == pytest.approx(seconds, abs=1.5)
+    raw = pd.read_csv(shared_data / "anonymous_bank_1999/calls_1999-01_1999-02.csv.gz")
+    counted = raw[raw["outcome"] == "answered"].groupby("queue")["handle_s"].mean()
+    # The data's description has about 185, 287 and 114; the calls themselves give 189, 294 and 107.
+    for queue, about in (("regular", 185), ("stock_exchange", 287), ("prospect", 114)):
+        assert queues[queue] == pytest.approx(counted[queue])
+        assert queues[queue] == pytest.approx(about, rel=0.07)
 
 
 def test_the_chat_desk_in_long_form(shared_data):
