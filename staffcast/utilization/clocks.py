@@ -174,7 +174,7 @@ def first_responses(
     reply = frame.get("first_response_at", nothing)
     gave_up = _gave_up(frame)
     left = frame.get("resolved_at", nothing).fillna(gave_up).fillna(pd.Timestamp(log.end))
-    lost_at = nothing
+    unknown = _lost_without_time(frame) & reply.isna().to_numpy() & gave_up.isna().to_numpy()
     if np.isfinite(rule.expires_s):
         since = frame.get("last_customer_at", nothing)
         # The customer's last message may be later than the reply; the window that matters began before it.
@@ -182,7 +182,6 @@ def first_responses(
         lost_at = since + pd.Timedelta(seconds=rule.expires_s)
         reply = reply.mask(reply > lost_at)
         left = left.mask(left > lost_at, lost_at)
-    unknown = _lost_without_time(frame) & reply.isna().to_numpy() & gave_up.isna().to_numpy()
     until = reply.fillna(left)
     seconds = np.full(len(frame), np.nan)
     for queue, rows in frame.groupby("queue", sort=False).indices.items():

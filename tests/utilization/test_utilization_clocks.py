@@ -39,7 +39,7 @@ def test_each_clock_on_one_ticket(clock, minutes):
 
 def test_wati_misses_what_it_answers_after_a_day():
     """WATI's clock starts at the assignment; a reply 24 h after the customer's last message is none: it is missed."""
-    late = ROW | {"last_customer_at": at("2025-03-07 16:05")}
+    late = ROW | {"last_customer_at": at("2025-03-07 16:05"), "outcome": "answered"}
     soon = ROW | {"first_response_at": at("2025-03-07 16:50")}
     unassigned = ROW | {"assigned_at": pd.NaT}
     found = first_responses(log_of([late, soon, unassigned]), HOURS, clock="wati")
