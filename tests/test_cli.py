@@ -48,6 +48,9 @@ COMMANDS = (
     "kpi",
     "today",
     "accuracy",
+    "ab",
+    "now",
+    "alarm",
     "completion",
 )
 
@@ -655,7 +658,7 @@ def test_completion_offers_the_commands():
         env={**os.environ, "_STAFFCAST_COMPLETE": "bash_complete", "COMP_WORDS": "staffcast s", "COMP_CWORD": "1"},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.split() == ["plain,simulate", "plain,staff"]
+    assert done.stdout.split() == ["plain,simulate", "plain,staff", "plain,sweep"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
