@@ -1,0 +1,469 @@
+"""The way of an import: recognise, survey, normalise chunk by chunk, join, drop what stands twice, look for what is odd, write."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from staffcast.contracts import SERIES, TICKETS, InputError, OutputError, StaffcastError, check_zone
+from staffcast.contracts.files import atomic_path, write_table
+from staffcast.tickets.exports.clock import Survey, TimeRule, require_order, rule_of, shared_rule
+from staffcast.tickets.exports.counts import series_of
+from staffcast.tickets.exports.doubts import Doubts
+from staffcast.tickets.exports.formats import LABELS, Binding, Field, Format, bind, column_of
+from staffcast.tickets.exports.join import EVENT_COLUMNS, frames_of_query, ticket_events, with_comments, with_metrics
+from staffcast.tickets.exports.mapping import mapping_text
+from staffcast.tickets.exports.normalise import Reading, normalise
+from staffcast.tickets.exports.parts import Part, duplicates, frames_of
+from staffcast.tickets.exports.privacy import Pseudonyms
+from staffcast.tickets.exports.recognise import guess, is_header, recognise
+from staffcast.tickets.exports.report import Findings, ImportReport, masked
+from staffcast.tickets.exports.stage import Source, Staged, chunks_of, connect, expand, open_sources, stage
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["import_log", "suggest_mapping"]
+
+Progress = Callable[[str, int, int], None]
+_MOST_TOPICS, _FEWEST_TOPICS, _MOST_NAMES = 1_000, 20, 1_000
+# Our own columns, as they stand: a log that needs no vendor.
+_OWN = Format(
+    name="staffcast", title="a log with staffcast's own columns", kind="tickets",
+    fields={**{name: Field(names=(name,)) for name in TICKETS.columns}, "_updated": Field(names=("updated_at",))},
+)  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class _Table:
+    """One source on its way: what it is, where it is staged, how its times are written."""
+
+    source: Source
+    binding: Binding
+    index: int
+    staged: Staged | None = None
+    rules: dict[str, TimeRule] = field(default_factory=dict)
+
+    @property
+    def form(self) -> Format:
+        return self.binding.format
+
+    @property
+    def time_columns(self) -> dict[str, tuple[int, ...]]:
+        at = self.binding.at
+        return {n: at[n] for n in at if column_of(n).kind == "time" and not self.form.fields[n].after}
+
+
+def import_log(
+    files: Sequence[str | Path],
+    output: str | Path,
+    *,
+    key: bytes,
+    form: str | None = None,
+    mapping: Format | None = None,
+    zone: str | None = None,
+    dates: str = "",
+    keep_agents: bool = False,
+    now: pd.Timestamp | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Read exports of a help desk and write one table of tickets, or of counts per interval.
+
+    Parameters
+    ----------
+    files : sequence of path
+        CSV (plain, .gz, .bz2, .xz), JSON, JSON lines, Parquet; patterns such as ``logs/*.csv`` too.
+    output : path
+        ``.parquet`` for tickets; ``.csv``, ``.csv.gz`` or ``.parquet`` for counts.
+    key : bytes
+        Of the pseudonyms: :func:`staffcast.tickets.exports.load_key`.
+    form : str, optional
+        Vendor, if it is not to be recognised.
+    mapping : Format, optional
+        From :func:`staffcast.tickets.exports.load_mapping`, in place of a vendor.
+    zone : str, optional
+        IANA zone of times without an offset, and of the instants written. Default: the mapping's, else UTC.
+    dates : {"", "dmy", "mdy"}
+        Order of day and month where no date decides it.
+    keep_agents : bool
+        Leave agents their names.
+    now : Timestamp, optional
+        What lies more than a day later cannot be. Default: the clock.
+    progress : callable, optional
+        Told ``("importing", rows done, rows)``.
+
+    Returns
+    -------
+    ImportReport
+        Its rows add up: rows in = rows out + rows dropped + rows that were added to another row.
+
+    Raises
+    ------
+    InputError
+        Names file, row and column. No message repeats what a cell says.
+    OutputError
+        The output cannot be written; nothing half-written is left.
+    """
+    if zone is not None:
+        check_zone(zone)
+    paths, output = expand(files), Path(output)
+    if output.resolve() in {p.resolve() for p in paths}:
+        raise OutputError(f"{output}: is one of the files to read; name another")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=output.parent, prefix=".importing-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
+    with folder as name:
+        con = connect(Path(name))
+        try:
+            run = _Run(
+                con=con, folder=Path(name), output=output, people=Pseudonyms(key), zone=zone, dates=dates,
+                keep_agents=keep_agents, now=now if now is not None else pd.Timestamp.now(tz="UTC"), progress=progress,
+            )  # fmt: skip
+            return run.all(_tables(paths, con, form, mapping))
+        finally:
+            con.close()
+
+
+def suggest_mapping(file: str | Path, *, form: str | None = None, zone: str | None = None) -> str:
+    """Text of a mapping for a file: of the vendor it is of, else the best guess; to be edited.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or has no header.
+    """
+    path = expand([file])[0]
+    with tempfile.TemporaryDirectory() as folder:
+        con = connect(Path(folder))
+        try:
+            source = open_sources(path, con)[0]
+        finally:
+            con.close()
+    try:
+        binding = recognise(source.columns, file=source.name, asked=form)
+        columns = binding.format.header or source.columns
+    except InputError:
+        if not is_header(source.columns):
+            raise
+        binding, columns = bind(guess(source.columns), source.columns), source.columns
+    return mapping_text(binding, columns, zone=zone)
+
+
+def _tables(
+    paths: Sequence[Path], con: duckdb.DuckDBPyConnection, form: str | None, mapping: Format | None
+) -> list[_Table]:
+    tables: list[_Table] = []
+    short = len({path.name for path in paths}) == len(paths)
+    for path in paths:
+        sources = [replace(s, shown=path.name if short else str(path)) for s in open_sources(path, con)]
+        unknown: list[InputError] = []
+        for source in sources:
+            try:
+                binding = _binding(source, form, mapping)
+            except InputError as error:
+                # A page of an API holds lists of users and groups beside the tickets.
+                unknown.append(error)
+                continue
+            tables.append(_Table(source=source, binding=binding, index=len(tables)))
+        if len(unknown) == len(sources):
+            raise unknown[0]
+    return tables
+
+
+def _binding(source: Source, form: str | None, mapping: Format | None) -> Binding:
+    if mapping is not None:
+        binding = bind(mapping, source.columns)
+        absent = [f"{n} = {' or '.join(f.names)}" for n, f in mapping.fields.items() if n not in binding.at]
+        if absent:
+            shown = ", ".join(masked(c) for c in source.columns[:60]) if is_header(source.columns) else "no header line"
+            raise InputError(f"has no column for {', '.join(absent)}; it has: {shown}", file=source.path)
+        return binding
+    try:
+        return recognise(source.columns, file=source.name, asked=form)
+    except InputError:
+        own = bind(_OWN, source.columns)
+        if form is None and all(name in own.at for name in _OWN.needs):
+            return own
+        raise
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One import."""
+
+    con: duckdb.DuckDBPyConnection
+    folder: Path
+    output: Path
+    people: Pseudonyms
+    zone: str | None
+    dates: str
+    keep_agents: bool
+    now: pd.Timestamp
+    progress: Progress | None
+    found: Findings = field(default_factory=Findings)
+    notes: list[str] = field(default_factory=list)
+    rows_in: int = 0
+    done: int = 0
+    without: frozenset[str] = frozenset()
+
+    def all(self, tables: list[_Table]) -> ImportReport:
+        """Go the whole way."""
+        _compatible(tables)
+        for table in tables:
+            positions = sorted({p for places in table.time_columns.values() for p in places})
+            table.staged, lost = stage(table.source, table.binding, self.con, self.folder, self.found, positions)
+            self.rows_in += table.staged.rows + lost
+        self._settle_dates(tables)
+        self._refuse_texts(tables)
+        kind = tables[0].form.kind
+        zone = self.zone or next((t.form.zone for t in tables if t.form.zone), None) or "UTC"
+        if kind == "intervals":
+            rows_out, folded = self._series(tables, zone)
+        else:
+            rows_out, folded = self._tickets(tables, zone)
+        if not rows_out:
+            reasons = "; ".join(f"{i['rows']:,} × {i['reason']} (first: {', '.join(i['examples'])})"
+                                for i in self.found.of("dropped"))  # fmt: skip
+            raise InputError(f"no row can be used: {reasons or 'there are none'}", file=tables[0].source.path)
+        dropped = self.found.total("dropped")
+        if self.rows_in != rows_out + dropped + folded:
+            raise StaffcastError(
+                f"{tables[0].source.name}: {self.rows_in:,} rows in are not {rows_out:,} out + {dropped:,} dropped + "
+                f"{folded:,} added to others; nothing was written. Please report this"
+            )
+        self._deliver()
+        return self._report(tables, zone, rows_out, folded)
+
+    def _deliver(self) -> None:
+        made = self.folder / self.output.name
+        with atomic_path(self.output) as temporary:
+            shutil.move(made, temporary)
+
+    def _settle_dates(self, tables: list[_Table]) -> None:
+        """Decide for each time column how its dates are written: by its own dates, else by those beside it."""
+        surveys = {
+            (t.index, name): Survey.of([d for p in places for d in (t.staged.days.get(p, ()) if t.staged else ())])
+            for t in tables for name, places in t.time_columns.items() if not t.form.fields[name].format
+        }  # fmt: skip
+        common = rule_of(Survey.union(list(surveys.values())))
+        for table in tables:
+            asked = self.dates or table.form.dates
+            for name in table.time_columns:
+                written = table.form.fields[name].format
+                if written:
+                    table.rules[name] = TimeRule(format=written)
+                    continue
+                survey = surveys[table.index, name]
+                rule = shared_rule(rule_of(survey), common, asked)
+                require_order(rule, survey, file=table.source.name, column=self._shown(table, name))
+                table.rules[name] = rule
+                if rule.swapped and rule.why:
+                    note = f"{self._shown(table, name)}: {rule.why}; exchanged back"
+                    self.notes += [note] if note not in self.notes else []
+
+    def _refuse_texts(self, tables: list[_Table]) -> None:
+        """Labels with too many different values are texts or names of people: not taken."""
+        refused = set()
+        for name in LABELS:
+            parts = [
+                f"SELECT c{p} AS v FROM {t.staged.relation}"  # noqa: S608  # relations are our own
+                for t in tables if t.staged and name in t.binding.at for p in t.binding.at[name]
+            ]  # fmt: skip
+            if not parts:
+                continue
+            query = f"SELECT approx_count_distinct(v), count(v) FROM ({' UNION ALL '.join(parts)})"  # noqa: S608
+            ((distinct, rows),) = self.con.execute(query).fetchall()
+            most = max(_FEWEST_TOPICS, min(_MOST_TOPICS, rows // 20)) if name in ("topic", "bot_option") else _MOST_NAMES
+            if distinct > most:
+                refused.add(name)
+                theirs = next(self._shown(t, name) for t in tables if name in t.binding.at)
+                self.notes.append(f"{theirs} has about {distinct:,} different values: not a {name}, so it is not kept")
+        self.without = frozenset(refused)
+
+    def _shown(self, table: _Table, ours: str) -> str:
+        return masked(_names(table)[table.binding.at[ours][0]])
+
+    def _frames(self, table: _Table) -> Iterator[pd.DataFrame]:
+        """Normalised rows of one table."""
+        assert table.staged is not None  # noqa: S101  # staged before
+        reading = Reading(
+            file=table.source.name, binding=table.binding, rules=table.rules, zone=self.zone or table.form.zone,
+            people=self.people, keep_agents=self.keep_agents, now=self.now,
+            names=tuple(masked(n) for n in _names(table)), without=self.without,
+        )  # fmt: skip
+        for raw, rows in chunks_of(table.staged, table.binding.positions, self.con):
+            yield normalise(raw, rows, reading, self.found).assign(_file=table.index)
+            self.done += len(rows)
+            if self.progress is not None:
+                self.progress("importing", self.done, self.rows_in)
+
+    def _series(self, tables: list[_Table], zone: str) -> tuple[int, int]:
+        frames = [frame for table in tables for frame in self._frames(table)]
+        merged = pd.concat(frames, ignore_index=True)
+        if merged.empty:
+            return 0, 0
+        before = self.found.total("dropped")
+        series, notes = series_of(merged, tuple(t.source.name for t in tables), self.found)
+        self.notes += notes
+        columns = [c for c in SERIES.columns if c in series]
+        series = series[columns].assign(ds=series["ds"].dt.tz_convert(zone))
+        write_table(series, self.folder / self.output.name)
+        return len(series), len(merged) - (self.found.total("dropped") - before) - len(series)
+
+    def _part(self, tables: list[_Table], kind: str, zone: str) -> Part | None:
+        """Normalised rows of all tables of one kind, on disk."""
+        mine = [t for t in tables if t.form.kind == kind]
+        if not mine:
+            return None
+        columns = {n for t in mine for n in t.binding.at} - self.without
+        order = [c for c in (*TICKETS.columns, *sorted(columns)) if c in columns]
+        order = [*dict.fromkeys([*order, "_file", "_row"])]
+        key = "ticket_id" if kind in ("tickets", "metrics") else None
+        with Part(self.folder / f"{kind}.parquet", order, zone, key=key) as part:
+            for table in mine:
+                for frame in self._frames(table):
+                    part.write(frame)
+        return part
+
+    def _tickets(self, tables: list[_Table], zone: str) -> tuple[int, int]:
+        names = [t.source.name for t in tables]
+        if self.output.suffix.lower() not in (".parquet", ".pq"):
+            raise InputError("tickets are written as Parquet: end the output in .parquet", file=self.output)
+        folded = 0
+        events = self._part(tables, "events", zone)
+        if events is not None:
+            before = self.found.total("dropped")
+            query = ticket_events(self.con, events.path, events.columns, names, self.found)
+            frames: Iterator[pd.DataFrame] = frames_of_query(self.con, query)
+            columns: tuple[str, ...] = (*EVENT_COLUMNS, "_file", "_row")
+            usable = events.rows - (self.found.total("dropped") - before)
+            out = self._finish(frames, columns, zone, names, derived=False)
+            return out, usable - out
+        part = self._part(tables, "tickets", zone)
+        assert part is not None  # noqa: S101  # _compatible saw to it
+        path, columns = self._single(part, zone, names, "the ticket stands again, changed later or further down"), part.columns
+        for kind in ("metrics", "comments"):
+            more = self._part(tables, kind, zone)
+            if more is None:
+                continue
+            before = self.found.total("dropped")
+            joined = self.folder / f"with-{kind}.parquet"
+            if kind == "metrics":
+                single = self._single(more, zone, names, "metrics of the ticket stand again, changed later or further down")
+                columns = with_metrics(self.con, path, columns, single, more.columns, joined, names, self.found)
+            elif "customer_id" not in columns:
+                raise InputError("comments need the tickets' requester_id, to tell customers from agents", file=names[0])
+            else:
+                columns = with_comments(self.con, path, columns, more.path, joined, names, self.found)
+            folded += more.rows - (self.found.total("dropped") - before)
+            path = joined
+        derived = any(t.form.response_from_stated for t in tables) and "first_response_at" not in columns
+        out = self._finish(frames_of(path), columns, zone, names, derived=derived)
+        return out, folded
+
+    def _single(self, part: Part, zone: str, names: Sequence[str], reason: str) -> Path:
+        """The part without rows whose ticket stands again; the part itself where none does."""
+        twice = duplicates(part, "ticket_id")
+        if not twice.any():
+            return part.path
+        path, at = part.path.with_name(f"single-{part.path.name}"), 0
+        with Part(path, part.columns, zone) as single:
+            for frame in frames_of(part.path):
+                again = twice[at : at + len(frame)]
+                at += len(frame)
+                for file, rows in frame.loc[again].groupby("_file")["_row"]:
+                    self.found.add("dropped", reason, names[int(file)], rows.to_numpy())
+                single.write(frame[~again])
+        return path
+
+    def _finish(
+        self, frames: Iterator[pd.DataFrame], columns: Sequence[str], zone: str, names: Sequence[str], *, derived: bool
+    ) -> int:
+        """Write the tickets, looking for what is odd; how many there are."""
+        have = set(columns)
+        if derived and "stated_frt_s" in have:
+            have.add("first_response_at")
+            self.notes.append("first_response_at is creation + the stated first response time")
+        if "reopened_at" in have and "reopens" not in have:
+            have.add("reopens")
+            self.notes.append("reopens is 1 where a reopening is told of: the export does not count them")
+        doubts = Doubts(self.found, derived=derived, zone=zone)
+        with Part(self.folder / self.output.name, [c for c in TICKETS.columns if c in have], zone) as final:
+            for frame in frames:
+                whole = _derived(frame, derived)
+                for file, rows in whole.groupby("_file"):
+                    doubts.look(rows, names[int(file)])
+                final.write(whole)
+        self.notes += doubts.notes()
+        return final.rows
+
+    def _report(self, tables: list[_Table], zone: str, rows_out: int, folded: int) -> ImportReport:
+        taken: dict[str, str] = {}
+        unused: dict[str, None] = {}
+        for table in tables:
+            shown = [masked(n) for n in _names(table)]
+            read = {p for n, places in table.binding.at.items() if n not in self.without for p in places}
+            unused.update(dict.fromkeys(n for k, n in enumerate(shown) if k not in read))
+            for ours, places in table.binding.at.items():
+                if ours in self.without:
+                    continue
+                source, theirs = table.form.fields[ours], ", else ".join(shown[p] for p in places)
+                if column_of(ours).unit == "s" or source.after:
+                    theirs += f" [{source.unit}]" + (f" after {source.after}" if source.after else "")
+                taken.setdefault(ours, theirs)
+        people = sorted({"agent", "customer_id"} & set(taken))
+        notes = list(self.notes)
+        if people:
+            kept = " agents keep their names;" if self.keep_agents and "agent" in people else ""
+            notes.insert(0, f"people are codes;{kept} the key that makes them is not in the output")
+        return ImportReport(
+            files=tuple(dict.fromkeys(t.source.name for t in tables)),
+            format=" + ".join(dict.fromkeys(t.form.title for t in tables)),
+            kind="series" if tables[0].form.kind == "intervals" else "tickets",
+            columns={k: v for k, v in taken.items() if not k.startswith("_")}, unused=tuple(unused), zone=zone,
+            clock=next((t.form.clock for t in tables if t.form.clock), ""), rows_in=self.rows_in, rows_out=rows_out,
+            folded=folded, findings=self.found, notes=tuple(notes),
+        )  # fmt: skip
+
+
+def _names(table: _Table) -> tuple[str, ...]:
+    header = table.form.header
+    return header if header and len(header) == len(table.source.columns) else table.source.columns
+
+
+def _derived(frame: pd.DataFrame, from_stated: bool) -> pd.DataFrame:
+    """With what follows from other columns."""
+    if from_stated and "stated_frt_s" in frame:
+        seconds = frame["stated_frt_s"].where(frame["stated_frt_s"].between(0, 1e10))
+        response = frame["created_at"] + pd.to_timedelta((seconds * 1e6).round(), unit="us")
+        frame = frame.assign(first_response_at=response)
+    if "reopened_at" in frame and "reopens" not in frame:
+        frame = frame.assign(reopens=frame["reopened_at"].notna().astype(np.float64))
+    return frame
+
+
+def _compatible(tables: list[_Table]) -> None:
+    """Refuse files that do not make one log."""
+    kinds = {t.form.kind for t in tables}
+    for alone in ("events", "intervals"):
+        if alone in kinds and len(kinds) > 1:
+            other = next(t for t in tables if t.form.kind != alone)
+            first = next(t for t in tables if t.form.kind == alone)
+            raise InputError(
+                f"{first.form.title} and {other.form.title} ({other.source.name}) do not make one log; import them apart",
+                file=first.source.path,
+            )
+    if kinds & {"metrics", "comments"} and "tickets" not in kinds:
+        raise InputError(
+            f"holds {tables[0].form.title} only: give the file of the tickets too, which says when each was created",
+            file=tables[0].source.path,
+        )
