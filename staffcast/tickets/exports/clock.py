@@ -22,6 +22,11 @@ _CLOCK = r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([ap]\.?m\.?)?\s*(z|[+-]\
 _ISO = r"\d{4}-\d\d-\d\d(?:[T ]|$)"
 _FEW, _MOST, _SWAPPED, _AS_IT_STANDS = 20, 0.95, 0.95, 0.5
 _STAMP = "datetime64[us, UTC]"
+_FORMS = (
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "%Y-%m-%d %H:%M:%S"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"), "%Y-%m-%dT%H:%M:%S"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "%Y-%m-%dT%H:%M:%SZ"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,12 +187,9 @@ def read_times(text: pd.Series, rule: TimeRule, zone: str | None) -> ReadTimes:
     out = pd.Series(pd.NaT, index=text.index, dtype=_STAMP)
     if not present.any():
         return ReadTimes(times=out, unreadable=none, swapped=none, naive=none, repeated=none, skipped=none, second=out)
-    values = text[present].astype(object).astype(str)
-    codes, unique = pd.factorize(values)  # exports repeat their seconds often enough, and bulk rows whole instants
-    parsed, offset, exchanged = _unique_times(pd.Series(unique, dtype=object), rule)
-    times = parsed.to_numpy()[codes]
-    has_offset, was_swapped = offset[codes], exchanged[codes]
-    instants = pd.Series(pd.DatetimeIndex(times), index=values.index).dt.tz_localize("UTC").astype(_STAMP)
+    values = text[present]
+    parsed, has_offset, was_swapped = _alike(values, rule) or _one_by_one(values, rule)
+    instants = parsed.dt.tz_localize("UTC").astype(_STAMP)
     good = instants.notna().to_numpy()
     repeated, skipped = np.zeros(len(values), dtype=bool), np.zeros(len(values), dtype=bool)
     second = instants.copy()
@@ -211,6 +213,33 @@ def read_times(text: pd.Series, rule: TimeRule, zone: str | None) -> ReadTimes:
         times=out, unreadable=wide(~good), swapped=wide(was_swapped & good), naive=wide(wall),
         repeated=wide(repeated), skipped=wide(skipped), second=second.reindex(text.index),
     )  # fmt: skip
+
+
+def _alike(
+    values: pd.Series, rule: TimeRule
+) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
+    """Fast for a column written in one of the usual ISO forms throughout; None where it is not."""
+    if rule.format or rule.swapped:
+        return None
+    first = str(values.iloc[0])
+    for pattern, form in _FORMS:
+        if pattern.fullmatch(first):
+            try:
+                parsed = pd.to_datetime(values, format=form)
+            except (ValueError, TypeError, OverflowError):
+                return None
+            none = np.zeros(len(values), dtype=bool)
+            return parsed.astype("datetime64[us]"), none | form.endswith("Z"), none
+    return None
+
+
+def _one_by_one(
+    values: pd.Series, rule: TimeRule
+) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    codes, unique = pd.factorize(values)
+    parsed, offset, exchanged = _unique_times(pd.Series(np.asarray(unique, dtype=object), dtype=object), rule)
+    times = pd.Series(pd.DatetimeIndex(parsed.to_numpy()[codes]), index=values.index)
+    return times, offset[codes], exchanged[codes]
 
 
 def _unique_times(

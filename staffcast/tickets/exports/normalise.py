@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from staffcast.contracts import InputError
 from staffcast.contracts.tables import Column
@@ -18,7 +19,6 @@ from staffcast.tickets.exports.report import Findings, shape_of
 
 __all__ = ["Reading", "normalise"]
 
-_EMPTY = frozenset(("", "-", "–", "—", "n/a", "na", "null", "none", "nan", "nat", "undefined", "(none)", "#n/a"))
 _HMS = r"^(-?)(?:(\d+)\s*(?:d|days?)[ ,]+)?(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d+)?))?$"
 _LONGEST_LABEL, _LONGEST_ID = 60, 100
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
@@ -136,10 +136,10 @@ class _Chunk:
             self.found.add(kind, reason, self.reading.file, self.rows[where])  # type: ignore[arg-type]
 
     def cells(self, name: str, field: Field) -> pd.Series:
-        """Text of the first filled of the columns behind ``name``, stripped, words translated, empty as NA."""
+        """Text of the first filled of the columns behind ``name``, words translated, empty as NA."""
         merged: pd.Series | None = None
         for position in self.reading.binding.at[name]:
-            one = _clean(self.raw[f"c{position}"])
+            one = self.raw[f"c{position}"]
             merged = one if merged is None else merged.where(merged.notna(), one)
         assert merged is not None  # noqa: S101  # a binding has at least one position for each name
         if field.values:
@@ -231,9 +231,8 @@ class _Chunk:
         left = np.ones(len(frame), dtype=bool)
         for name in needs:
             lacks = frame[name].isna().to_numpy() & left
-            filled = self.cells(name, reading.binding.format.fields[name]).notna().to_numpy()
-            self.note("dropped", f"{reading.theirs(name)} is empty", lacks & ~filled)
-            self.note("dropped", f"{reading.theirs(name)} cannot be read", lacks & filled)
+            if lacks.any():
+                self._lacking(name, lacks)
             left &= ~lacks
             if column_of(name).kind == "time":
                 odd = left & ((frame[name] < _EARLIEST) | (frame[name] > reading.now + pd.Timedelta(days=1))).to_numpy()
@@ -241,20 +240,19 @@ class _Chunk:
                 left &= ~odd
         return frame[left]
 
-
-def _clean(cells: pd.Series) -> pd.Series:
-    text = cells.astype(object).where(cells.notna(), None)
-    codes, unique = pd.factorize(text)
-    plain = [u.strip() for u in unique]
-    values = np.array([*(None if u.lower() in _EMPTY else u for u in plain), None], dtype=object)
-    return pd.Series(values[codes], index=cells.index, dtype=object).astype("str" if _HAS_STR else object)
-
-
-_HAS_STR = pd.Series(["a"]).dtype != object  # pandas 3 has texts of their own
+    def _lacking(self, name: str, lacks: Mask) -> None:
+        reading = self.reading
+        filled = self.cells(name, reading.binding.format.fields[name]).notna().to_numpy()
+        self.note("dropped", f"{reading.theirs(name)} is empty", lacks & ~filled)
+        self.note("dropped", f"{reading.theirs(name)} cannot be read", lacks & filled)
 
 
 def _number(text: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(text, errors="coerce").astype(float)
+    try:
+        plain = pa.array(text, type=pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return pd.Series(plain, index=text.index).mask(np.isinf(plain))
+    except pa.ArrowInvalid:  # something that is no plain number: slower, value by value
+        numbers = pd.to_numeric(text.astype(object), errors="coerce").astype(float)
     commas = (numbers.isna() & text.notna()).to_numpy()
     if commas.any():
         again = text[commas].astype(object).str.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True)

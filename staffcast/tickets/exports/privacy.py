@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import os
 import re
@@ -20,12 +19,12 @@ from staffcast.contracts import InputError, OutputError
 __all__ = ["CONTACT", "Pseudonyms", "default_key_path", "load_key"]
 
 _KEY_BYTES = 32
+_REMEMBERED = 500_000  # codes kept at hand
 _CODE_BYTES = 8  # 64 bits: among 20 million people two share a code with probability 1e-5
 # What makes a label one of a person: an address, or a number written as one dials it. Plain digits are ids of vendors.
 CONTACT = re.compile(
     r"[\w.+-]+@[\w-]+|(?:\+|\b00)\d(?:[\s().-]{0,2}\d){6,}|\(?\b0\d{1,4}\)?[\s/.-]\d(?:[\s.-]?\d){4,}"
 )
-_CONTACT_ID = re.compile(r"@|^\+")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,}")
 
 
@@ -82,7 +81,7 @@ def _existing(path: Path) -> bytes:
 
 
 class Pseudonyms:
-    """Codes for people: HMAC-SHA256 of who they are under the key, as 13 letters and digits.
+    """Codes for people: HMAC-SHA256 of who they are under the key, as 16 hexadecimal digits.
 
     References
     ----------
@@ -91,28 +90,45 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._known: dict[str, dict[str, str]] = {}
 
     def code(self, value: str, *, role: str) -> str:
         """Code of one person; ``role`` (``customer``, ``agent`` …) keeps codes of different roles apart."""
-        who = " ".join(value.split()).casefold()
-        if _PHONE.fullmatch(who):
+        who = value.casefold()
+        if not who.isalnum():
+            who = " ".join(who.split())
             # The same number with and without spaces, +49 and 0049.
-            who = re.sub(r"\D", "", who).removeprefix("00")
+            who = re.sub(r"\D", "", who) if _PHONE.fullmatch(who) else who
+        if who.isdigit():
+            who = who.removeprefix("00")
         digest = hmac.digest(self._key, f"{role}\0{who}".encode("utf-8", "surrogatepass"), "sha256")
-        return f"{role[0]}-{base64.b32encode(digest[:_CODE_BYTES]).decode().rstrip('=').lower()}"
+        return f"{role[0]}-{digest[:_CODE_BYTES].hex()}"
 
     def column(self, values: pd.Series, *, role: str) -> pd.Series:
         """Codes of a column of people; empty stays empty."""
-        return _by_unique(values, lambda text: self.code(text, role=role))
+        known = self._known.setdefault(role, {})
+        if len(known) > _REMEMBERED:
+            known.clear()
+
+        def code(text: str) -> str:
+            made = known.get(text)
+            if made is None:
+                made = known[text] = self.code(text, role=role)
+            return made
+
+        return _by_unique(values, code)
 
     def scrub(self, values: pd.Series, *, ids: bool = False) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
         """Labels (queue, topic …) or ids in which a phone number or address stands are replaced by a code; which they were."""
-        codes, unique = pd.factorize(values)
-        pattern = _CONTACT_ID if ids else CONTACT
-        hit = np.array([pattern.search(str(u)) is not None for u in unique], dtype=bool)
-        if not hit.any():
-            return values, np.zeros(len(values), dtype=bool)
-        which = np.append(hit, False)[codes]  # an empty value has the code −1: the last
+        if ids:
+            odd = values.str.contains("@", regex=False) | values.str.startswith("+")
+            which = odd.fillna(value=False).to_numpy(dtype=bool)
+        else:
+            codes, unique = pd.factorize(values)
+            hit = [CONTACT.search(str(u)) is not None for u in unique]
+            which = np.array([*hit, False], dtype=bool)[codes]  # an empty value has the code −1: the last
+        if not which.any():
+            return values, which
         coded = _by_unique(values[which], lambda text: self.code(text, role="private"))
         return values.mask(which, coded.reindex(values.index)), which
 

@@ -32,6 +32,9 @@ CHUNK_ROWS = 122_880  # a row group of DuckDB
 _STAGED_ROWS = 50_000
 _MOST_COLUMNS = 5_000
 _MEMORY = "1GB"
+# What exports write where they mean nothing.
+_EMPTY = ("", "-", "–", "—", "n/a", "na", "null", "none", "nan", "nat", "undefined", "(none)", "#n/a")
+_SPACES = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(160) || chr(65279)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +296,14 @@ def _text(value: str | None) -> str | None:
     return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
 
 
+def _cleaned(cell: str) -> str:
+    """SQL for a cell without spaces around it, missing where it says nothing. Stripping is slow, so only where there is something."""
+    empty = ", ".join(_sql(word) for word in _EMPTY)
+    edge = f"ascii({cell}) <= 32 OR ascii({cell}) IN (160, 65279) OR right({cell}, 1) <= ' ' OR right({cell}, 1) = chr(160)"
+    bare = f"CASE WHEN {edge} THEN trim({cell}, {_SPACES}) ELSE {cell} END"
+    return f"CASE WHEN lower({bare}) NOT IN ({empty}) THEN {bare} END"
+
+
 def batches_of(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
     """Rows of a query as they come, never all of them in memory."""
     relation = con.sql(query)
@@ -304,8 +315,8 @@ def batches_of(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Record
 def chunks_of(
     staged: Staged, positions: Sequence[int], con: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.int64]]]:
-    """The relation's rows in order, a chunk at a time, with their numbers in the file."""
-    names = ", ".join([f"c{p}" for p in positions] + (["row"] if staged.has_row else []))
+    """The relation's rows in order, a chunk at a time, with their numbers in the file; cells stripped, empty ones missing."""
+    names = ", ".join([*(f"{_cleaned(f'c{p}')} AS c{p}" for p in positions), *(["row"] if staged.has_row else [])])
     at = staged.first
     for batch in batches_of(con, f"SELECT {names} FROM {staged.relation}"):  # noqa: S608
         frame = batch.to_pandas()
