@@ -13,7 +13,7 @@ WAY = (
     "contracts", "executor", "tickets", "forecast", "erlang", "utilization", "simulation",
     "scenario_values", "scenario", "patience", "new_queues", "channels", "calendars",
     "requirement", "staffing", "levers", "settings", "playing", "comparing", "plan", "report",
-    "cli_options", "cli_output", "cli", "__main__",
+    "cli_options", "cli_output", "cli_import", "cli", "__main__",
 )  # fmt: skip
 # Rooms that are kept from more than the order keeps them from.
 ONLY = {
@@ -28,7 +28,7 @@ ONLY = {
     "scenario": {"contracts", "scenario_values"},
 }
 LONGEST = 500
-HEAVY = {"matplotlib", "statsmodels", "prophet", "pandas", "numpy", "scipy", "holidays", "rich", "jinja2"}
+HEAVY = {"matplotlib", "statsmodels", "prophet", "pandas", "numpy", "scipy", "holidays", "rich", "jinja2", "duckdb", "pyarrow"}
 
 
 @functools.cache

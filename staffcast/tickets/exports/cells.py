@@ -133,9 +133,7 @@ def records_of(lines: Iterator[str], layout: Layout, *, headerless: bool = False
             yield Record(row, [], "has more cells than the header")
 
 
-def _continued(
-    first: str, lines: Iterator[str], delimiter: str, width: int
-) -> tuple[list[str] | None, str | None]:
+def _continued(first: str, lines: Iterator[str], delimiter: str, width: int) -> tuple[list[str] | None, str | None]:
     parts = [first]
     for line in lines:
         alone = _cells(line, delimiter) if width > 1 and line.count(delimiter) >= width - 1 else None

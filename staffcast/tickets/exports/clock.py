@@ -13,7 +13,17 @@ import pandas as pd
 
 from staffcast.contracts import InputError, bad_value
 
-__all__ = ["ORDERS", "ReadTimes", "Survey", "TimeRule", "read_times", "require_order", "rule_of", "shared_rule", "survey_sql"]
+__all__ = [
+    "ORDERS",
+    "ReadTimes",
+    "Survey",
+    "TimeRule",
+    "read_times",
+    "require_order",
+    "rule_of",
+    "shared_rule",
+    "survey_sql",
+]
 
 ORDERS = ("dmy", "mdy")
 _DAY = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})")
@@ -89,7 +99,7 @@ def survey_sql(relation: str, columns: Sequence[str]) -> str:
     values = ", ".join(columns)
     day = r"regexp_extract(trim(v), '^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})([T ,]|$)', 1)"
     return (
-        f"SELECT k, {day} AS day, count(*) AS n FROM "  # noqa: S608  # names and paths are quoted by the caller
+        f"SELECT k, {day} AS day, count(*) AS n FROM "  # names and paths are quoted by the caller
         f"(SELECT unnest([{marks}]) AS k, unnest([{values}]) AS v FROM {relation}) GROUP BY ALL"
     )
 
@@ -215,9 +225,7 @@ def read_times(text: pd.Series, rule: TimeRule, zone: str | None) -> ReadTimes:
     )  # fmt: skip
 
 
-def _alike(
-    values: pd.Series, rule: TimeRule
-) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
+def _alike(values: pd.Series, rule: TimeRule) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
     """Fast for a column written in one of the usual ISO forms throughout; None where it is not."""
     if rule.format or rule.swapped:
         return None
@@ -233,18 +241,14 @@ def _alike(
     return None
 
 
-def _one_by_one(
-    values: pd.Series, rule: TimeRule
-) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _one_by_one(values: pd.Series, rule: TimeRule) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     codes, unique = pd.factorize(values)
     parsed, offset, exchanged = _unique_times(pd.Series(np.asarray(unique, dtype=object), dtype=object), rule)
     times = pd.Series(pd.DatetimeIndex(parsed.to_numpy()[codes]), index=values.index)
     return times, offset[codes], exchanged[codes]
 
 
-def _unique_times(
-    unique: pd.Series, rule: TimeRule
-) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _unique_times(unique: pd.Series, rule: TimeRule) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Naive instants (UTC where an offset stands), whether an offset stood there, whether day and month were exchanged."""
     text = unique.str.strip()
     n = len(text)
@@ -326,5 +330,5 @@ def require_order(rule: TimeRule, survey: Survey, *, file: str, column: str) -> 
     if survey.year_last and rule.order not in ORDERS:
         what = "has days first and months first" if rule.order == "mixed" else "does not tell days from months"
         raise InputError(
-            f'{what} (no date decides it); say it with --dates dmy or --dates mdy', file=file, column=column
+            f"{what} (no date decides it); say it with --dates dmy or --dates mdy", file=file, column=column
         )

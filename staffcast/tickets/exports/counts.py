@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from staffcast.tickets.exports.join import rows_of
 from staffcast.tickets.exports.report import Findings
 
 __all__ = ["series_of"]
@@ -45,8 +46,8 @@ def series_of(frame: pd.DataFrame, files: tuple[str, ...], found: Findings) -> t
     content = [c for c in frame.columns if c not in ("_row", "_file", "_ds_later")]
     copies = frame.groupby([*content, "_file"], dropna=False).cumcount()
     twice = frame.assign(_copy=copies).duplicated([*content, "_copy"])
-    for file, rows in frame.loc[twice, "_row"].groupby(frame.loc[twice, "_file"]):
-        found.add("dropped", "the same row stands in another file", files[int(file)], rows.to_numpy(dtype=np.int64))
+    for k, file in enumerate(files):
+        found.add("dropped", "the same row stands in another file", file, rows_of(frame[twice], k))
     frame = frame[~twice]
     again = frame.duplicated(["unique_id", "ds"]) & (frame["_ds_later"] != frame["ds"])
     frame = frame.assign(ds=frame["ds"].where(~again, frame["_ds_later"]))
@@ -67,6 +68,6 @@ def _summed(frame: pd.DataFrame) -> pd.DataFrame:
         work = work.assign(waited_s=frame["waited_s"] + frame["_waited_lost_s"])
     sums = ["y", *(c for c in ("abandoned", "waited_s") if c in work), "_work", "_weight"]
     grouped = work.groupby(["unique_id", "ds"], sort=True)[sums].sum(min_count=1).reset_index()
-    aht = np.divide(grouped["_work"], grouped["_weight"].where(grouped["_weight"] > 0))
+    aht = grouped["_work"] / grouped["_weight"].where(grouped["_weight"] > 0)
     out = grouped.drop(columns=["_work", "_weight"])
     return out.assign(aht_s=aht) if aht.notna().any() else out

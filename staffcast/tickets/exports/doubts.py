@@ -25,6 +25,8 @@ class Doubts:
 
     def look(self, frame: pd.DataFrame, file: str) -> None:
         """Look at rows of one file; ``_row`` has their numbers."""
+        if frame.empty:
+            return
         created = frame["created_at"]
         rows = frame["_row"].to_numpy(dtype=np.int64)
 
@@ -70,14 +72,14 @@ class Doubts:
         for at, n in self._hours.items():
             counts[at - first] = n
         starts = pd.to_datetime(np.arange(first, last + 1) * 3600, unit="s", utc=True).tz_convert(self._zone)
-        slot = starts.weekday.to_numpy() * 24 + starts.hour.to_numpy()
+        slot = starts.day_of_week.to_numpy() * 24 + starts.hour.to_numpy()
         usual = _usual(counts, slot)
         quiet = np.concatenate([[False], counts == 0, [False]]).astype(np.int8)
         begins, ends = np.flatnonzero(np.diff(quiet) == 1), np.flatnonzero(np.diff(quiet) == -1)
         missed = np.concatenate([[0.0], np.cumsum(usual)])
         out = [
-            (starts[a], starts[a] + pd.Timedelta(hours=int(b - a)), float(missed[b] - missed[a]))
-            for a, b in zip(begins, ends, strict=True)
+            (starts[a], starts[a] + pd.Timedelta(hours=b - a), float(missed[b] - missed[a]))
+            for a, b in zip(begins.tolist(), ends.tolist(), strict=True)
         ]
         return [each for each in out if each[2] >= _EXPECTED][:20]
 
@@ -85,4 +87,4 @@ class Doubts:
 def _usual(counts: npt.NDArray[np.float64], slot: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """What each hour of the week usually brings: the median of its weeks, so that an outage does not lower it."""
     by_slot = pd.Series(counts).groupby(slot).median()
-    return by_slot.reindex(range(168)).fillna(0.0).to_numpy()[slot]
+    return np.asarray(by_slot.reindex(range(168)).fillna(0.0).to_numpy(), dtype=np.float64)[slot]

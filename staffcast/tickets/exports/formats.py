@@ -30,9 +30,7 @@ INNER: Mapping[str, Column] = {
     "_public": Column(kind="text", about="whether the customer saw it", required=False, nullable=True),
     "_time_of_day": Column(kind="text", about="clock time where the date stands apart"),
     "_handled": Column(kind="number", about="tickets handled", required=False, nullable=True, low=0),
-    "_handle_total_s": Column(
-        kind="number", about="their handle time", required=False, nullable=True, low=0, unit="s"
-    ),
+    "_handle_total_s": Column(kind="number", about="their handle time", required=False, nullable=True, low=0, unit="s"),
     "_wrap_total_s": Column(kind="number", about="their wrap-up", required=False, nullable=True, low=0, unit="s"),
     "_channel": Column(kind="text", about="voice, chat …", required=False, nullable=True),
     "_waited_lost_s": Column(

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from staffcast.tickets.exports.report import Findings
@@ -14,7 +16,7 @@ from staffcast.tickets.exports.stage import batches_of
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["EVENT_COLUMNS", "frames_of_query", "ticket_events", "with_comments", "with_metrics"]
+__all__ = ["EVENT_COLUMNS", "frames_of_query", "rows_of", "ticket_events", "with_comments", "with_metrics"]
 
 EVENT_COLUMNS = (
     "ticket_id", "created_at", "queue", "offered_at", "first_response_at", "resolved_at", "reopened_at", "last_reply_at",
@@ -34,14 +36,19 @@ def frames_of_query(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pd.D
         yield batch.to_pandas()
 
 
+def rows_of(frame: pd.DataFrame, file: int) -> npt.NDArray[np.int64]:
+    """Row numbers of one file's rows in a frame with ``_file`` and ``_row``."""
+    return frame.loc[frame["_file"] == file, "_row"].to_numpy(dtype=np.int64)
+
+
 def _without_ticket(
     con: duckdb.DuckDBPyConnection, tickets: Path, part: Path, what: str, files: Sequence[str], found: Findings
 ) -> None:
     """Name the rows of a part whose ticket is in no file."""
-    query = f"SELECT _file, _row FROM {_table(part)} WHERE ticket_id NOT IN (SELECT ticket_id FROM {_table(tickets)})"  # noqa: S608
+    query = f"SELECT _file, _row FROM {_table(part)} WHERE ticket_id NOT IN (SELECT ticket_id FROM {_table(tickets)})"
     for frame in frames_of_query(con, query + " ORDER BY _file, _row"):
-        for file, rows in frame.groupby("_file")["_row"]:
-            found.add("dropped", f"{what} of a ticket that is in none of the files", files[int(file)], rows.to_numpy())
+        for k, file in enumerate(files):
+            found.add("dropped", f"{what} of a ticket that is in none of the files", file, rows_of(frame, k))
 
 
 def with_metrics(
@@ -51,10 +58,12 @@ def with_metrics(
     """Write the tickets with what their metrics say where they themselves say nothing; return the columns."""
     _without_ticket(con, tickets, metrics, "metrics", files, found)
     more = [c for c in has if c not in ("ticket_id", "_updated", "_row", "_file")]
-    both = [f"coalesce(t.{c}, m.{c}) AS {c}" for c in more if c in columns] + [f"m.{c}" for c in more if c not in columns]
+    both = [f"coalesce(t.{c}, m.{c}) AS {c}" for c in more if c in columns] + [
+        f"m.{c}" for c in more if c not in columns
+    ]
     own = [f"t.{c}" for c in columns if c not in more]
     con.execute(
-        f"COPY (SELECT {', '.join([*own, *both])} FROM {_table(tickets)} t LEFT JOIN {_table(metrics)} m USING (ticket_id)) "  # noqa: S608
+        f"COPY (SELECT {', '.join([*own, *both])} FROM {_table(tickets)} t LEFT JOIN {_table(metrics)} m USING (ticket_id)) "
         f"TO '{str(out).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
     )
     return (*(c for c in columns if c not in more), *(c for c in more if c in columns),
@@ -73,7 +82,7 @@ def with_comments(
     reply = "c.public AND c._author IS DISTINCT FROM t.customer_id AND c._end > t.created_at"
     asked = "c.public AND c._author = t.customer_id"
     said = (
-        "SELECT t.ticket_id, "  # noqa: S608
+        "SELECT t.ticket_id, "
         f"min(c._end) FILTER ({reply}) AS first_response_at, max(c._end) FILTER ({reply}) AS last_reply_at, "
         f"max(c._end) FILTER ({asked}) AS last_customer_at, CAST(count(*) FILTER ({reply}) AS DOUBLE) AS replies, "
         f"CAST(count(*) FILTER ({asked}) AS DOUBLE) AS customer_messages "
@@ -83,7 +92,7 @@ def with_comments(
     both = [f"coalesce(t.{c}, s.{c}) AS {c}" if c in columns else f"s.{c}" for c in _TAKEN]
     own = [f"t.{c}" for c in columns if c not in _TAKEN]
     con.execute(
-        f"COPY (SELECT {', '.join([*own, *both])} FROM {_table(tickets)} t LEFT JOIN ({said}) s USING (ticket_id)) "  # noqa: S608
+        f"COPY (SELECT {', '.join([*own, *both])} FROM {_table(tickets)} t LEFT JOIN ({said}) s USING (ticket_id)) "
         f"TO '{str(out).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
     )
     return (*(c for c in columns if c not in _TAKEN), *_TAKEN)
@@ -102,20 +111,20 @@ def ticket_events(
         ("agent", "VARCHAR"),
     )}  # fmt: skip
     numbered = (
-        f"SELECT ticket_id, lower(_event) AS event, _end, {', '.join(have.values())}, _file, _row, "  # noqa: S608
+        f"SELECT ticket_id, lower(_event) AS event, _end, {', '.join(have.values())}, _file, _row, "
         "row_number() OVER (PARTITION BY ticket_id, lower(_event), _end ORDER BY _file, _row) AS k "
         f"FROM {_table(events)}"
     )
-    for frame in frames_of_query(con, f"SELECT _file, _row FROM ({numbered}) WHERE k > 1 ORDER BY _file, _row"):  # noqa: S608
-        for file, rows in frame.groupby("_file")["_row"]:
-            found.add("dropped", "the same event stands twice", files[int(file)], rows.to_numpy())
+    for frame in frames_of_query(con, f"SELECT _file, _row FROM ({numbered}) WHERE k > 1 ORDER BY _file, _row"):
+        for k, file in enumerate(files):
+            found.add("dropped", "the same event stands twice", file, rows_of(frame, k))
     begins = "coalesce(_start, _end)"
     opened = "event = 'conversation_opened'"
     again = f"{opened} AND _value_s > 0"
     human = "event IN ('first_response', 'reply_time')"
     resolved = "event = 'conversation_resolved'"
     grouped = (
-        f"SELECT ticket_id, min(CASE WHEN {opened} THEN coalesce(_start, _end) ELSE {begins} END) AS created_at, "  # noqa: S608
+        f"SELECT ticket_id, min(CASE WHEN {opened} THEN coalesce(_start, _end) ELSE {begins} END) AS created_at, "
         "arg_min(queue, _end) AS queue, min(_end) FILTER (event = 'conversation_bot_handoff') AS handed_at, "
         "count(*) FILTER (event = 'conversation_bot_resolved') AS by_bot, "
         "min(_end) FILTER (event = 'first_response') AS first_response_at, "
@@ -131,7 +140,7 @@ def ticket_events(
         f"FROM ({numbered}) WHERE k = 1 GROUP BY ticket_id"
     )
     return (
-        "SELECT * REPLACE (CASE WHEN reopened_at > resolved_at THEN NULL ELSE resolved_at END AS resolved_at), "  # noqa: S608
+        "SELECT * REPLACE (CASE WHEN reopened_at > resolved_at THEN NULL ELSE resolved_at END AS resolved_at), "
         "CASE WHEN by_bot > 0 AND first_response_at IS NULL AND handed_at IS NULL THEN NULL "
         "ELSE coalesce(handed_at, created_at) END AS offered_at, "
         "CASE WHEN by_bot > 0 AND first_response_at IS NULL AND handed_at IS NULL THEN 'bot_closed' "

@@ -65,6 +65,7 @@ class _Buffer:
 
     def value(self) -> Any:
         """The next whole JSON value."""
+        self.peek()
         while True:
             try:
                 value, end = _DECODER.raw_decode(self.text, self.at)

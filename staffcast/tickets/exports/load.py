@@ -18,7 +18,14 @@ from staffcast.tickets.exports.clock import Survey, TimeRule, require_order, rul
 from staffcast.tickets.exports.counts import series_of
 from staffcast.tickets.exports.doubts import Doubts
 from staffcast.tickets.exports.formats import LABELS, Binding, Field, Format, bind, column_of
-from staffcast.tickets.exports.join import EVENT_COLUMNS, frames_of_query, ticket_events, with_comments, with_metrics
+from staffcast.tickets.exports.join import (
+    EVENT_COLUMNS,
+    frames_of_query,
+    rows_of,
+    ticket_events,
+    with_comments,
+    with_metrics,
+)
 from staffcast.tickets.exports.mapping import mapping_text
 from staffcast.tickets.exports.normalise import Reading, normalise
 from staffcast.tickets.exports.parts import Part, duplicates, frames_of
@@ -224,6 +231,7 @@ class _Run:
             self.rows_in += table.staged.rows + lost
         self._settle_dates(tables)
         self._refuse_texts(tables)
+        self._made.parent.mkdir()
         kind = tables[0].form.kind
         zone = self.zone or next((t.form.zone for t in tables if t.form.zone), None) or "UTC"
         if kind == "intervals":
@@ -244,9 +252,13 @@ class _Run:
         return self._report(tables, zone, rows_out, folded)
 
     def _deliver(self) -> None:
-        made = self.folder / self.output.name
         with atomic_path(self.output) as temporary:
-            shutil.move(made, temporary)
+            shutil.move(self._made, temporary)
+
+    @property
+    def _made(self) -> Path:
+        """Where the result grows; a folder of its own, as it may be called like anything else here."""
+        return self.folder / "made" / self.output.name
 
     def _settle_dates(self, tables: list[_Table]) -> None:
         """Decide for each time column how its dates are written: by its own dates, else by those beside it."""
@@ -275,14 +287,16 @@ class _Run:
         refused = set()
         for name in LABELS:
             parts = [
-                f"SELECT c{p} AS v FROM {t.staged.relation}"  # noqa: S608  # relations are our own
+                f"SELECT c{p} AS v FROM {t.staged.relation}"  # relations are our own
                 for t in tables if t.staged and name in t.binding.at for p in t.binding.at[name]
             ]  # fmt: skip
             if not parts:
                 continue
-            query = f"SELECT approx_count_distinct(v), count(v) FROM ({' UNION ALL '.join(parts)})"  # noqa: S608
+            query = f"SELECT approx_count_distinct(v), count(v) FROM ({' UNION ALL '.join(parts)})"
             ((distinct, rows),) = self.con.execute(query).fetchall()
-            most = max(_FEWEST_TOPICS, min(_MOST_TOPICS, rows // 20)) if name in ("topic", "bot_option") else _MOST_NAMES
+            most = (
+                max(_FEWEST_TOPICS, min(_MOST_TOPICS, rows // 20)) if name in ("topic", "bot_option") else _MOST_NAMES
+            )
             if distinct > most:
                 refused.add(name)
                 theirs = next(self._shown(t, name) for t in tables if name in t.binding.at)
@@ -294,7 +308,7 @@ class _Run:
 
     def _frames(self, table: _Table) -> Iterator[pd.DataFrame]:
         """Normalised rows of one table."""
-        assert table.staged is not None  # noqa: S101  # staged before
+        assert table.staged is not None  # staged before
         reading = Reading(
             file=table.source.name, binding=table.binding, rules=table.rules, zone=self.zone or table.form.zone,
             people=self.people, keep_agents=self.keep_agents, now=self.now,
@@ -316,7 +330,7 @@ class _Run:
         self.notes += notes
         columns = [c for c in SERIES.columns if c in series]
         series = series[columns].assign(ds=series["ds"].dt.tz_convert(zone))
-        write_table(series, self.folder / self.output.name)
+        write_table(series, self._made)
         return len(series), len(merged) - (self.found.total("dropped") - before) - len(series)
 
     def _part(self, tables: list[_Table], kind: str, zone: str) -> Part | None:
@@ -349,8 +363,11 @@ class _Run:
             out = self._finish(frames, columns, zone, names, derived=False)
             return out, usable - out
         part = self._part(tables, "tickets", zone)
-        assert part is not None  # noqa: S101  # _compatible saw to it
-        path, columns = self._single(part, zone, names, "the ticket stands again, changed later or further down"), part.columns
+        assert part is not None  # _compatible saw to it
+        path, columns = (
+            self._single(part, zone, names, "the ticket stands again, changed later or further down"),
+            part.columns,
+        )
         for kind in ("metrics", "comments"):
             more = self._part(tables, kind, zone)
             if more is None:
@@ -358,10 +375,14 @@ class _Run:
             before = self.found.total("dropped")
             joined = self.folder / f"with-{kind}.parquet"
             if kind == "metrics":
-                single = self._single(more, zone, names, "metrics of the ticket stand again, changed later or further down")
+                single = self._single(
+                    more, zone, names, "metrics of the ticket stand again, changed later or further down"
+                )
                 columns = with_metrics(self.con, path, columns, single, more.columns, joined, names, self.found)
             elif "customer_id" not in columns:
-                raise InputError("comments need the tickets' requester_id, to tell customers from agents", file=names[0])
+                raise InputError(
+                    "comments need the tickets' requester_id, to tell customers from agents", file=names[0]
+                )
             else:
                 columns = with_comments(self.con, path, columns, more.path, joined, names, self.found)
             folded += more.rows - (self.found.total("dropped") - before)
@@ -380,8 +401,8 @@ class _Run:
             for frame in frames_of(part.path):
                 again = twice[at : at + len(frame)]
                 at += len(frame)
-                for file, rows in frame.loc[again].groupby("_file")["_row"]:
-                    self.found.add("dropped", reason, names[int(file)], rows.to_numpy())
+                for k, name in enumerate(names):
+                    self.found.add("dropped", reason, name, rows_of(frame.loc[again], k))
                 single.write(frame[~again])
         return path
 
@@ -397,11 +418,11 @@ class _Run:
             have.add("reopens")
             self.notes.append("reopens is 1 where a reopening is told of: the export does not count them")
         doubts = Doubts(self.found, derived=derived, zone=zone)
-        with Part(self.folder / self.output.name, [c for c in TICKETS.columns if c in have], zone) as final:
+        with Part(self._made, [c for c in TICKETS.columns if c in have], zone) as final:
             for frame in frames:
                 whole = _derived(frame, derived)
-                for file, rows in whole.groupby("_file"):
-                    doubts.look(rows, names[int(file)])
+                for k, name in enumerate(names):
+                    doubts.look(whole[whole["_file"] == k], name)
                 final.write(whole)
         self.notes += doubts.notes()
         return final.rows

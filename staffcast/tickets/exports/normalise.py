@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ __all__ = ["Reading", "normalise"]
 _HMS = r"^(-?)(?:(\d+)\s*(?:d|days?)[ ,]+)?(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d+)?))?$"
 _LONGEST_LABEL, _LONGEST_ID = 60, 100
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
-_STAMP = "datetime64[us, UTC]"
+_STAMP: Literal["datetime64[us, UTC]"] = "datetime64[us, UTC]"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -83,7 +84,7 @@ def normalise(raw: pd.DataFrame, rows: npt.NDArray[np.int64], reading: Reading, 
     Returns
     -------
     DataFrame
-        Our columns, and ``_row``; without the rows that were dropped.
+        Our columns, and ``_row`` (of intervals also ``_ds_later``); without the rows that were dropped.
 
     Raises
     ------
@@ -113,15 +114,19 @@ def normalise(raw: pd.DataFrame, rows: npt.NDArray[np.int64], reading: Reading, 
         start = out.get(field.after)
         if start is None:
             raise InputError(f"{name} is counted from {field.after}, which is not mapped", file=reading.file)
-        passed = chunk.within(name, chunk.seconds(name, field), Column(kind="number", about="duration", low=0, unit="s"))
+        passed = chunk.within(
+            name, chunk.seconds(name, field), Column(kind="number", about="duration", low=0, unit="s")
+        )
         out[name] = _plus(start, passed)
     frame = pd.DataFrame(out, index=chunk.raw.index).assign(_row=rows)
+    if chunk.later is not None:
+        frame = frame.assign(_ds_later=chunk.later)
     return chunk.kept(frame, form.needs)
 
 
 def _plus(start: pd.Series, seconds: pd.Series) -> pd.Series:
     micro = (seconds.clip(upper=1e10) * 1e6).round()
-    return (start + pd.to_timedelta(micro, unit="us")).astype(_STAMP)
+    return pd.Series(start + pd.to_timedelta(micro, unit="us")).astype(_STAMP)
 
 
 class _Chunk:
@@ -129,11 +134,12 @@ class _Chunk:
 
     def __init__(self, raw: pd.DataFrame, rows: npt.NDArray[np.int64], reading: Reading, found: Findings) -> None:
         self.raw, self.rows, self.reading, self.found = raw, rows, reading, found
+        self.later: pd.Series | None = None
 
-    def note(self, kind: str, reason: str, mask: Mask | pd.Series) -> None:
+    def note(self, kind: Literal["dropped", "mended", "suspicious"], reason: str, mask: Mask | pd.Series) -> None:
         where = np.asarray(mask, dtype=bool)
         if where.any():
-            self.found.add(kind, reason, self.reading.file, self.rows[where])  # type: ignore[arg-type]
+            self.found.add(kind, reason, self.reading.file, self.rows[where])
 
     def cells(self, name: str, field: Field) -> pd.Series:
         """Text of the first filled of the columns behind ``name``, words translated, empty as NA."""
@@ -141,7 +147,7 @@ class _Chunk:
         for position in self.reading.binding.at[name]:
             one = self.raw[f"c{position}"]
             merged = one if merged is None else merged.where(merged.notna(), one)
-        assert merged is not None  # noqa: S101  # a binding has at least one position for each name
+        assert merged is not None  # a binding has at least one position for each name
         if field.values:
             known = {k.casefold(): v for k, v in field.values.items()}
             meant = merged.str.casefold().map(known)
@@ -164,6 +170,8 @@ class _Chunk:
                 file=reading.file, row=int(self.rows[first]), column=reading.theirs(name),
             )  # fmt: skip
         times = read.times
+        if name == "ds":
+            self.later = read.second
         theirs = reading.theirs(name)
         self.note("mended", f"{theirs}: day and month exchanged back", read.swapped)
         self.note("mended", f"{theirs}: in the hour that spring skips, moved to its end", read.skipped)
@@ -172,12 +180,14 @@ class _Chunk:
             if created is not None:
                 use_later = (read.repeated & (times < created) & (read.second >= created)).to_numpy()
                 times = times.mask(use_later, read.second)
-            self.note("mended", f"{theirs}: in the hour that autumn repeats, taken as the first", read.repeated & ~use_later)
+            self.note(
+                "mended", f"{theirs}: in the hour that autumn repeats, taken as the first", read.repeated & ~use_later
+            )
             self.note("mended", f"{theirs}: in the hour that autumn repeats, taken as the second, as it follows creation",
                       use_later)  # fmt: skip
         if not column_of(name).nullable:
             return times
-        odd = ((times < _EARLIEST) | (times > reading.now + pd.Timedelta(days=1))).to_numpy()
+        odd = self._beyond(times)
         self.note("mended", f"{theirs} cannot be read as a time, taken as unknown", read.unreadable)
         self.note("mended", f"{theirs} lies before 1990 or in the future, taken as unknown", odd)
         return times.mask(odd)
@@ -235,10 +245,13 @@ class _Chunk:
                 self._lacking(name, lacks)
             left &= ~lacks
             if column_of(name).kind == "time":
-                odd = left & ((frame[name] < _EARLIEST) | (frame[name] > reading.now + pd.Timedelta(days=1))).to_numpy()
+                odd = left & self._beyond(frame[name])
                 self.note("dropped", f"{reading.theirs(name)} lies before 1990 or in the future", odd)
                 left &= ~odd
         return frame[left]
+
+    def _beyond(self, times: pd.Series) -> Mask:
+        return np.asarray((times < _EARLIEST) | (times > self.reading.now + pd.Timedelta(days=1)), dtype=bool)
 
     def _lacking(self, name: str, lacks: Mask) -> None:
         reading = self.reading

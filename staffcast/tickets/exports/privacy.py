@@ -22,9 +22,7 @@ _KEY_BYTES = 32
 _REMEMBERED = 500_000  # codes kept at hand
 _CODE_BYTES = 8  # 64 bits: among 20 million people two share a code with probability 1e-5
 # What makes a label one of a person: an address, or a number written as one dials it. Plain digits are ids of vendors.
-CONTACT = re.compile(
-    r"[\w.+-]+@[\w-]+|(?:\+|\b00)\d(?:[\s().-]{0,2}\d){6,}|\(?\b0\d{1,4}\)?[\s/.-]\d(?:[\s.-]?\d){4,}"
-)
+CONTACT = re.compile(r"[\w.+-]+@[\w-]+|(?:\+|\b00)\d(?:[\s().-]{0,2}\d){6,}|\(?\b0\d{1,4}\)?[\s/.-]\d(?:[\s.-]?\d){4,}")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,}")
 
 

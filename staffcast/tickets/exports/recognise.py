@@ -35,7 +35,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "handle_s": ("handle_time", "handling_time", "aht", "duration"),
     "queue": ("queue", "team", "group", "department", "inbox", "inbox_name"),
     "channel": ("channel", "source", "channel_name"),
-    "agent": ("agent", "agent_name", "operator", "assignee", "assigned_to", "owner", "user_name"),
+    "agent": ("agent", "agent_name", "operator", "assignee", "assigned_to", "owner", "user_name",
+              "closed_by"),
+    "bot_first_response_at": ("bot_first_response_at", "bot_reply_at"),
     "customer_id": ("customer_id", "user_id", "contact_id", "phone", "phone_number", "customer_phone", "wa_id", "contact",
                     "customer"),
     "priority": ("priority",),
@@ -67,7 +69,9 @@ def named(name: str) -> tuple[Format, ...]:
     found = tuple(f for f in FORMATS if f.name in wanted)
     if not found:
         close = difflib.get_close_matches(name.lower(), VENDOR_NAMES, n=1)
-        raise bad_value("format", name, f"one of {', '.join(VENDOR_NAMES)}", f"did you mean {close[0]}?" if close else None)
+        raise bad_value(
+            "format", name, f"one of {', '.join(VENDOR_NAMES)}", f"did you mean {close[0]}?" if close else None
+        )
     return found
 
 
@@ -126,8 +130,10 @@ def recognise(columns: Sequence[str], *, file: str, asked: str | None = None) ->
     if sure:
         rivals = " or ".join(f.title for n, f, _ in sure if n == sure[0][0])
         raise InputError(f"may be of {rivals}; say which with --format. It has the columns: {shown}", file=file)
-    best, nearest = scored[0]
-    near = f"nearest is {nearest.title} ({_lacking(nearest, columns)})" if best else "it is like no vendor's that is known"
+    best, nearest = max(scored, key=lambda pair: (pair[0], pair[1].kind == "tickets"))
+    near = (
+        f"nearest is {nearest.title} ({_lacking(nearest, columns)})" if best else "it is like no vendor's that is known"
+    )
     how = f"name the vendor with --format ({', '.join(VENDOR_NAMES)})" if asked is None else "choose another --format"
     raise InputError(
         f"cannot tell whose export this is: {near}. It has the columns: {shown}. Either {how}, "
@@ -164,7 +170,14 @@ def guess(columns: Sequence[str]) -> Format:
 def _unit(ours: str, name: str) -> str:
     if column_of(ours).unit != "s":
         return "s"
-    for word, unit in (("minute", "min"), ("_min", "min"), ("millis", "ms"), ("_ms", "ms"), ("hour", "h"), ("hrs", "h")):
+    for word, unit in (
+        ("minute", "min"),
+        ("_min", "min"),
+        ("millis", "ms"),
+        ("_ms", "ms"),
+        ("hour", "h"),
+        ("hrs", "h"),
+    ):
         if word in name:
             return unit
     return "s"
@@ -172,5 +185,7 @@ def _unit(ours: str, name: str) -> str:
 
 def resembles(columns: Sequence[str]) -> str | None:
     """Title of the vendor whose export a header is, if one is sure."""
-    sure = sorted(((_marks(f, columns), f.title) for f in FORMATS if _marks(f, columns) >= max(3, f.least)), reverse=True)
+    sure = sorted(
+        ((_marks(f, columns), f.title) for f in FORMATS if _marks(f, columns) >= max(3, f.least)), reverse=True
+    )
     return sure[0][1] if sure else None

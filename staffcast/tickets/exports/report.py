@@ -13,6 +13,7 @@ import numpy.typing as npt
 __all__ = ["Findings", "ImportReport", "masked", "shape_of"]
 
 Kind = Literal["dropped", "mended", "suspicious"]
+_KINDS: tuple[Kind, ...] = ("dropped", "mended", "suspicious")
 _SHOWN = 3
 # Seven digits or more, with what people write between them; or an address. Dates of eight digits look alike: so be it.
 _CONTACT = re.compile(r"[\w.+-]+@[\w-]+|(?:\+|00)?\d(?:[\s().-]{0,2}\d){6,}")
@@ -122,8 +123,8 @@ class ImportReport:
         if self.clock:
             out.append(f"first response as stated there: {self.clock}")
         out += [f"note: {note}" for note in self.notes]
-        for kind in ("dropped", "mended", "suspicious"):
-            for item in self.findings.of(kind):  # type: ignore[arg-type]  # a loop over the literals
+        for kind in _KINDS:
+            for item in self.findings.of(kind):
                 out.append(f"{kind}: {item['rows']:,} × {item['reason']} (first: {', '.join(item['examples'])})")
         folded = f", {self.folded:,} added to another row" if self.folded else ""
         dropped = self.findings.total("dropped")
@@ -136,5 +137,5 @@ class ImportReport:
             "files": list(self.files), "format": self.format, "kind": self.kind, "columns": dict(self.columns),
             "unused": list(self.unused), "zone": self.zone, "clock": self.clock, "rows_in": self.rows_in,
             "rows_out": self.rows_out, "folded": self.folded, "notes": list(self.notes),
-            **{kind: self.findings.of(kind) for kind in ("dropped", "mended", "suspicious")},  # type: ignore[arg-type]
+            **{kind: self.findings.of(kind) for kind in _KINDS},
         }  # fmt: skip

@@ -159,14 +159,23 @@ def _json_sources(path: Path, facts: TextFacts) -> list[Source]:
         known = columns.setdefault(key, {})
         known.update(dict.fromkeys(flat(record)))
         if len(known) > _MOST_COLUMNS:
-            raise InputError(f"has more than {_MOST_COLUMNS} different keys; is it a list of tickets?", file=path, row=row)
+            raise InputError(
+                f"has more than {_MOST_COLUMNS} different keys; is it a list of tickets?", file=path, row=row
+            )
     if not columns:
         raise InputError("has no records; export it again", file=path)
-    return [Source(path=path, kind="json", columns=tuple(known), key=key, facts=facts) for key, known in columns.items()]
+    return [
+        Source(path=path, kind="json", columns=tuple(known), key=key, facts=facts) for key, known in columns.items()
+    ]
 
 
 def stage(
-    source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, folder: Path, found: Findings, times: Sequence[int]
+    source: Source,
+    binding: Binding,
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    found: Findings,
+    times: Sequence[int],
 ) -> tuple[Staged, int]:
     """Make a source readable, and survey its dates.
 
@@ -182,7 +191,7 @@ def stage(
     """
     if source.kind == "parquet":
         names = ", ".join(f'CAST("{_quoted(source.columns[p])}" AS VARCHAR) AS c{p}' for p in binding.positions)
-        relation = f"(SELECT {names} FROM read_parquet([{_sql(source.path)}]))"  # noqa: S608
+        relation = f"(SELECT {names} FROM read_parquet([{_sql(source.path)}]))"
         days, rows = _survey(con, relation, times)
         return Staged(relation=relation, rows=rows, has_row=False, first=1, days=days), 0
     if source.kind == "csv" and (straight := _straight(source, binding, con, times)) is not None:
@@ -203,7 +212,7 @@ def _survey(
     con: duckdb.DuckDBPyConnection, relation: str, times: Sequence[int]
 ) -> tuple[dict[int, list[tuple[str, int]]], int]:
     if not times:
-        return {}, int(con.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])  # noqa: S608
+        return {}, int(con.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
     days: dict[int, list[tuple[str, int]]] = {p: [] for p in times}
     rows = 0
     for k, day, n in con.execute(survey_sql(relation, [f"c{p}" for p in times])).fetchall():
@@ -214,9 +223,7 @@ def _survey(
     return days, rows
 
 
-def _straight(
-    source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, times: Sequence[int]
-) -> Staged | None:
+def _straight(source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, times: Sequence[int]) -> Staged | None:
     """DuckDB reads the file itself, if its rows are the file's lines, one for one; None otherwise."""
     import duckdb
 
@@ -246,8 +253,8 @@ def _is_headerless(source: Source, binding: Binding) -> bool:
 
 
 def _csv_records(source: Source, binding: Binding) -> Iterator[tuple[int, Sequence[str | None] | None, str]]:
-    assert source.layout is not None  # noqa: S101  # CSV sources have both
-    assert source.facts is not None  # noqa: S101
+    assert source.layout is not None  # CSV sources have both
+    assert source.facts is not None
     headerless = bool(binding.format.header) and _is_headerless(source, binding)
     for record in records_of(lines_of(source.path, source.facts), source.layout, headerless=headerless):
         if record.why:
@@ -257,7 +264,7 @@ def _csv_records(source: Source, binding: Binding) -> Iterator[tuple[int, Sequen
 
 
 def _json_rows(source: Source) -> Iterator[tuple[int, dict[str, str] | None, str]]:
-    assert source.facts is not None  # noqa: S101
+    assert source.facts is not None
     for key, row, record in json_records(source.path, source.facts):
         if record is None and key == source.key:
             yield row, None, "is not an object"
@@ -318,7 +325,7 @@ def chunks_of(
     """The relation's rows in order, a chunk at a time, with their numbers in the file; cells stripped, empty ones missing."""
     names = ", ".join([*(f"{_cleaned(f'c{p}')} AS c{p}" for p in positions), *(["row"] if staged.has_row else [])])
     at = staged.first
-    for batch in batches_of(con, f"SELECT {names} FROM {staged.relation}"):  # noqa: S608
+    for batch in batches_of(con, f"SELECT {names} FROM {staged.relation}"):
         frame = batch.to_pandas()
         if staged.has_row:
             rows = frame.pop("row").to_numpy(dtype=np.int64)

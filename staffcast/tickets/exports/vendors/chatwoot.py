@@ -12,8 +12,14 @@ CHATWOOT = Format(
     kind="events",
     clock="last bot hand-over or reopening, else creation → first message by a person, in seconds; calendar and business hours",
     marks=(
-        "event_start_time", "event_end_time", "value_in_business_hours", "inbox_id", "conversation_id", "account_id",
-        "name", "value",
+        "event_start_time",
+        "event_end_time",
+        "value_in_business_hours",
+        "inbox_id",
+        "conversation_id",
+        "account_id",
+        "name",
+        "value",
     ),
     least=4,
     fields={
