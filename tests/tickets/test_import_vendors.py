@@ -39,7 +39,7 @@ def same_desk(frame, truth, columns=("queue", "channel", "priority", "reopens"))
     for column in columns:
         assert list(got[column]) == list(truth[column]), column
     for column in {"agent", "customer_id"} & set(got):
-        pairs = pd.DataFrame({"code": got[column], "who": truth[column]}).drop_duplicates()
+        pairs = pd.DataFrame({"code": got[column], "who": truth[column]}).dropna().drop_duplicates()
         assert pairs["code"].is_unique
         assert pairs["who"].is_unique
     assert not {"subject", "text", "description"} & set(frame)

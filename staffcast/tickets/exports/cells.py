@@ -119,13 +119,16 @@ def records_of(lines: Iterator[str], layout: Layout, *, headerless: bool = False
             continue
         cells = _cells(line, layout.delimiter)
         if cells is None:
-            cells, held = _continued(line, lines, layout.delimiter, width)
+            cells, held, swallowed = _continued(line, lines, layout.delimiter, width)
             if cells is None:
                 yield Record(row, [], "has a quote that does not close")
+                for _ in range(swallowed):
+                    row += 1
+                    yield Record(row, [], "lies behind a quote that does not close")
                 continue
         if len(cells) == width:
             yield Record(row, cells)
-        elif len(cells) > width and not any(cells[width:]):
+        elif len(cells) > width and not any(cells[width:]):  # spreadsheets end rows with empty cells
             yield Record(row, cells[:width])
         elif len(cells) < width:
             yield Record(row, [], "has fewer cells than the header")
@@ -133,17 +136,21 @@ def records_of(lines: Iterator[str], layout: Layout, *, headerless: bool = False
             yield Record(row, [], "has more cells than the header")
 
 
-def _continued(first: str, lines: Iterator[str], delimiter: str, width: int) -> tuple[list[str] | None, str | None]:
+def _continued(
+    first: str, lines: Iterator[str], delimiter: str, width: int
+) -> tuple[list[str] | None, str | None, int]:
+    """Cells of a record over several lines; or none, the line that is a row of its own, and how many lie between."""
     parts = [first]
     for line in lines:
-        alone = _cells(line, delimiter) if width > 1 and line.count(delimiter) >= width - 1 else None
+        could = width > 1 and line.count(delimiter) >= width - 1 and line.count('"') % 2 == 0
+        alone = _cells(line, delimiter) if could else None
         if alone is not None and len(alone) == width:
-            return None, line
+            return None, line, sum(bool(part.strip()) for part in parts[1:])
         parts.append(line)
         if '"' in line:
             cells = _cells("\n".join(parts), delimiter)
             if cells is not None:
-                return cells, None
+                return cells, None, 0
         if len(parts) > _LONGEST_RECORD:
-            return None, None
-    return None, None
+            break
+    return None, None, sum(bool(part.strip()) for part in parts[1:])
