@@ -89,7 +89,9 @@ def zendesk_json(d, order=slice(None)):
         for r, s, m in zip(d.itertuples(), stamp(d.resolved_at), minutes, strict=True)
     ]  # fmt: skip
     users = [{"id": 1, "name": NAMES[0], "phone": PHONES[0]}]
-    return json.dumps({"tickets": tickets, "users": users, "ticket_metrics": metrics[order], "next_page": None}).encode()
+    return json.dumps(
+        {"tickets": tickets, "users": users, "ticket_metrics": metrics[order], "next_page": None}
+    ).encode()
 
 
 def freshdesk_csv(d, zone="Europe/Berlin", form="%Y-%m-%d %H:%M:%S", **more):
@@ -151,7 +153,12 @@ def chatwoot_events(d):
 
         add("conversation_opened", r.created_at, r.created_at, 0)
         if pd.notna(r.first_response_at):
-            add("first_response", r.created_at, r.first_response_at, (r.first_response_at - r.created_at).total_seconds())
+            add(
+                "first_response",
+                r.created_at,
+                r.first_response_at,
+                (r.first_response_at - r.created_at).total_seconds(),
+            )
             closing = r.resolved_at - pd.Timedelta(seconds=10 * r.reopens)
             add("conversation_resolved", r.created_at, closing, (closing - r.created_at).total_seconds())
             for k in range(r.reopens):

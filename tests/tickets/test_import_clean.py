@@ -66,7 +66,9 @@ def test_a_column_that_cannot_decide_follows_its_neighbours(tmp_path):
     assert lasted.eq(pd.Timedelta(hours=1)).all()
 
 
-@pytest.mark.parametrize(("form", "order"), [("%d/%m/%Y %H:%M", "dmy"), ("%m/%d/%Y %I:%M %p", "mdy"), ("%d.%m.%y %H:%M", "dmy")])
+@pytest.mark.parametrize(
+    ("form", "order"), [("%d/%m/%Y %H:%M", "dmy"), ("%m/%d/%Y %I:%M %p", "mdy"), ("%d.%m.%y %H:%M", "dmy")]
+)
 def test_the_order_of_day_and_month_is_found_out(tmp_path, form, order):
     """One date past the twelfth decides it for the file; without one it must be said, except where dots part them."""
     times = pd.date_range("2026-03-01", "2026-03-28", freq="6h")
@@ -75,7 +77,9 @@ def test_the_order_of_day_and_month_is_found_out(tmp_path, form, order):
     early = times[times.day <= 12]
     content = own(range(len(early)), early.strftime(form))
     if "." not in form:
-        with pytest.raises(InputError, match=r"log\.csv, column created_at: does not tell days from months.*--dates dmy"):
+        with pytest.raises(
+            InputError, match=r"log\.csv, column created_at: does not tell days from months.*--dates dmy"
+        ):
             imported(tmp_path, content, zone="UTC")
     frame, _ = imported(tmp_path, content, zone="UTC", dates=order)
     assert list(frame["created_at"].dt.tz_localize(None)) == list(early)
@@ -120,7 +124,9 @@ def test_the_two_hours_of_summer_time(tmp_path):
         ("2026-03-29 02:30:00", "2026-03-29 03:30:00"), ("2025-10-26 02:50:00", "2025-10-26 02:10:00"),
         ("2025-10-26 02:10:00", "2025-10-26 02:50:00"),
     ]  # fmt: skip
-    frame, report = imported(tmp_path, own([1, 2, 3], [a for a, _ in rows], resolved_at=[b for _, b in rows]), zone=ZONE)
+    frame, report = imported(
+        tmp_path, own([1, 2, 3], [a for a, _ in rows], resolved_at=[b for _, b in rows]), zone=ZONE
+    )
     assert frame["created_at"].iloc[0] == pd.Timestamp("2026-03-29T03:00:00+02:00")
     lasted = (frame["resolved_at"] - frame["created_at"]).dt.total_seconds() / 60
     assert list(lasted) == [30.0, 20.0, 40.0]
@@ -196,12 +202,16 @@ def test_broken_rows_are_named_and_no_other_is_lost(tmp_path):
 
 def test_a_file_without_a_usable_row_is_refused(tmp_path):
     """Nothing is written, and the error says why each row was left out."""
-    with pytest.raises(InputError, match=r"no row can be used: 2 × created_at cannot be read \(first: log\.csv:2, log\.csv:3\)"):
+    with pytest.raises(
+        InputError, match=r"no row can be used: 2 × created_at cannot be read \(first: log\.csv:2, log\.csv:3\)"
+    ):
         imported(tmp_path, own([1, 2], ["soon", "later"]))
     assert not (tmp_path / "out.parquet").exists()
 
 
-@given(rows=st.lists(st.lists(st.text(alphabet='a";,\nü 1', max_size=6), min_size=3, max_size=3), min_size=1, max_size=8))
+@given(
+    rows=st.lists(st.lists(st.text(alphabet='a";,\nü 1', max_size=6), min_size=3, max_size=3), min_size=1, max_size=8)
+)
 @settings(max_examples=200, deadline=None)
 def test_careful_reading_is_reading_where_the_file_is_sound(rows):
     """What the csv module writes is read back cell by cell, line breaks and quotes in cells too, if no cell looks like a row."""

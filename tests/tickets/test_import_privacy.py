@@ -10,8 +10,20 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from export_files import (
-    KEY, NAMES, NOW, PHONES, TEXTS, as_csv, chatwoot_csv, desk, freshdesk_csv, generic_csv, hubspot_csv, intercom_json, stamp,
-    zendesk_csv, zendesk_json,
+    KEY,
+    NAMES,
+    NOW,
+    PHONES,
+    TEXTS,
+    as_csv,
+    chatwoot_csv,
+    desk,
+    freshdesk_csv,
+    hubspot_csv,
+    intercom_json,
+    stamp,
+    zendesk_csv,
+    zendesk_json,
 )  # fmt: skip
 
 from staffcast.cli import main

@@ -7,8 +7,19 @@ import gzip
 import pandas as pd
 import pytest
 from export_files import (
-    KEY, NOW, as_csv, chatwoot_csv, chatwoot_events, desk, freshdesk_csv, generic_csv, hubspot_csv, intercom_json, stamp,
-    zendesk_csv, zendesk_json,
+    KEY,
+    NOW,
+    as_csv,
+    chatwoot_csv,
+    chatwoot_events,
+    desk,
+    freshdesk_csv,
+    generic_csv,
+    hubspot_csv,
+    intercom_json,
+    stamp,
+    zendesk_csv,
+    zendesk_json,
 )  # fmt: skip
 
 from staffcast.contracts import InputError
@@ -87,7 +98,9 @@ def test_stated_and_measured_are_set_beside_each_other(tmp_path):
     late = truth.assign(first_response_at=truth["first_response_at"] + pd.Timedelta(minutes=5))
     data = hubspot_csv(truth).decode().splitlines()
     other = hubspot_csv(late).decode().splitlines()
-    mixed = "\n".join([*data[:31], *other[31:]])  # the last ten rows state five minutes less … of their own later instants
+    mixed = "\n".join(
+        [*data[:31], *other[31:]]
+    )  # the last ten rows state five minutes less … of their own later instants
     replaced = "\n".join(
         ",".join([*a.split(",")[:6], b.split(",")[6], *a.split(",")[7:]]) if k > 30 else a
         for k, (a, b) in enumerate(zip(mixed.splitlines(), data, strict=True))
@@ -131,7 +144,9 @@ def test_zendesk_comments_give_the_first_reply(tmp_path):
         "id": truth.ticket_id, "created_at": stamp(truth.created_at), "requester_id": truth.customer_id, "status": ["x"] * 3,
         "brand_id": [1] * 3, "ticket_form_id": [1] * 3,
     })  # fmt: skip
-    frame, report = imported(tmp_path, {"t.csv": plain, "c.csv": (comments + "404,2026-03-03T00:00:00Z,true,1,x\n").encode()})
+    frame, report = imported(
+        tmp_path, {"t.csv": plain, "c.csv": (comments + "404,2026-03-03T00:00:00Z,true,1,x\n").encode()}
+    )
     waited = (frame["first_response_at"] - frame["created_at"]).dt.total_seconds()
     assert list(waited) == [180.0] * 3
     assert list(frame["replies"]) == [2.0] * 3
@@ -170,7 +185,11 @@ def test_chatwoot_bot(tmp_path):
     assert pd.isna(frame.loc[ids[2], "resolved_at"])
     assert frame.loc[ids[2], "reopens"] == 1
     assert frame.loc[ids[2], "mean_reply_s"] == 45
-    assert report.findings.of("dropped")[0] == {"reason": "the same event stands twice", "rows": 1, "examples": ["c.csv:9"]}
+    assert report.findings.of("dropped")[0] == {
+        "reason": "the same event stands twice",
+        "rows": 1,
+        "examples": ["c.csv:9"],
+    }
     assert (report.rows_in, report.rows_out, report.folded) == (8, 3, 4)
 
 
@@ -191,7 +210,13 @@ def test_unknown_exports_are_refused_with_help(tmp_path):
     with pytest.raises(InputError) as error:
         imported(tmp_path, {"g.csv": data})
     said = str(error.value)
-    for part in ("cannot tell whose export", "like no vendor's", "Conversation, Opened, FRT", "--format", "--write-mapping"):
+    for part in (
+        "cannot tell whose export",
+        "like no vendor's",
+        "Conversation, Opened, FRT",
+        "--format",
+        "--write-mapping",
+    ):
         assert part in said
     with pytest.raises(InputError, match=r"nearest is Freshdesk or Freshservice \(it lacks ticket_id from ticket_id"):
         imported(tmp_path, {"f.csv": freshdesk_csv(desk()).replace(b"Ticket ID", b"Nummer")}, zone="UTC")
@@ -316,7 +341,9 @@ def test_files_that_do_not_make_one_log_are_refused(tmp_path):
     with pytest.raises(InputError, match="do not make one log"):
         imported(tmp_path, both, zone="UTC")
     metrics = "ticket_id,group_stations,assignee_stations,latest_comment_added_at,initially_assigned_at\n1,1,1,,\n"
-    with pytest.raises(InputError, match=r"m\.csv: holds Zendesk ticket_metrics only: give the file of the tickets too"):
+    with pytest.raises(
+        InputError, match=r"m\.csv: holds Zendesk ticket_metrics only: give the file of the tickets too"
+    ):
         imported(tmp_path, {"m.csv": metrics.encode()})
     with pytest.raises(InputError, match=r"end the output in \.parquet"):
         import_log([tmp_path / "z.csv"], tmp_path / "t.csv", key=KEY, now=NOW)

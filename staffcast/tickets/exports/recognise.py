@@ -23,12 +23,12 @@ VENDOR_NAMES = tuple(sorted({f.name.split("_")[0] for f in FORMATS} | {"freshser
 # Words that columns of unknown exports go by, beside those of the vendors.
 _WORDS: dict[str, tuple[str, ...]] = {
     "ticket_id": ("ticket_id", "conversation_id", "room_code", "room_id", "chat_id", "case_id", "case_number", "ticket_number",
-                  "number", "id"),
+                  "number", "conversation", "ticket", "id"),
     "created_at": ("created_at", "created", "created_on", "opened_at", "start_time", "chat_start_time", "started_at",
-                   "date_created", "received_at"),
+                   "date_created", "received_at", "opened", "started"),
     "first_response_at": ("first_response_at", "first_response", "first_reply_at", "first_agent_reply_at"),
     "resolved_at": ("resolved_at", "closed_at", "closed_on", "end_time", "chat_end_time", "ended_at", "solved_at",
-                    "date_closed"),
+                    "date_closed", "closed", "resolved", "ended"),
     "assigned_at": ("assigned_at", "agent_assignment_timestamp", "assigned_on", "assignment_time"),
     "stated_frt_s": ("first_response_time", "agent_first_response_time", "frt", "first_reply_time"),
     "stated_resolution_s": ("resolution_time", "full_resolution_time"),

@@ -16,6 +16,7 @@ Kind = Literal["dropped", "mended", "suspicious"]
 _KINDS: tuple[Kind, ...] = ("dropped", "mended", "suspicious")
 _SHOWN = 3
 # Seven digits or more, with what people write between them; or an address. Dates of eight digits look alike: so be it.
+_MOST_WORDS = 8  # a column's name is shorter than a sentence
 _CONTACT = re.compile(r"[\w.+-]+@[\w-]+|(?:\+|00)?\d(?:[\s().-]{0,2}\d){6,}")
 
 
@@ -28,6 +29,8 @@ def masked(text: str, *, longest: int = 60) -> str:
     ('Group', '…', 'xx…')
     """
     plain = " ".join(_CONTACT.sub("…", text).split())
+    if len(plain.split()) > _MOST_WORDS:
+        return "…"
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
@@ -134,7 +137,7 @@ class ImportReport:
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""
         return {
-            "files": list(self.files), "format": self.format, "kind": self.kind, "columns": dict(self.columns),
+            "files": list(self.files), "format": self.format, "table": self.kind, "columns": dict(self.columns),
             "unused": list(self.unused), "zone": self.zone, "clock": self.clock, "rows_in": self.rows_in,
             "rows_out": self.rows_out, "folded": self.folded, "notes": list(self.notes),
             **{kind: self.findings.of(kind) for kind in _KINDS},
