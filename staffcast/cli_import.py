@@ -22,7 +22,7 @@ __all__ = ["import_command"]
 @click.option("--zone", help="IANA zone of times without an offset, and of the times written.")
 @click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="Order of day and month, where no date decides it.")
 @click.option("--key", type=click.Path(),
-              help="File with the key of the pseudonyms; made if absent.  [default: in your settings' folder]")  # fmt: skip
+              help="Key of the pseudonyms; made if absent.  [default: in your settings' folder]")  # fmt: skip
 @click.option("--keep-agents", is_flag=True, help="Show agents by name; customers stay codes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON with a schema_version.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr, and no report.")

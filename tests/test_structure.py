@@ -28,7 +28,19 @@ ONLY = {
     "scenario": {"contracts", "scenario_values"},
 }
 LONGEST = 500
-HEAVY = {"matplotlib", "statsmodels", "prophet", "pandas", "numpy", "scipy", "holidays", "rich", "jinja2", "duckdb", "pyarrow"}
+HEAVY = {
+    "matplotlib",
+    "statsmodels",
+    "prophet",
+    "pandas",
+    "numpy",
+    "scipy",
+    "holidays",
+    "rich",
+    "jinja2",
+    "duckdb",
+    "pyarrow",
+}
 
 
 @functools.cache

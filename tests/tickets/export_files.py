@@ -76,7 +76,8 @@ def zendesk_csv(d, **more):
 def zendesk_json(d, order=slice(None)):
     tickets = [
         {"id": int(r.ticket_id), "created_at": c, "updated_at": c, "status": "open", "priority": r.priority,
-         "via": {"channel": r.channel, "source": {"from": {"name": r.agent}}}, "group_id": r.queue, "assignee_id": r.agent,
+         "via": {"channel": r.channel, "source": {"from": {"name": r.agent}}}, "group_id": r.queue,
+         "assignee_id": r.agent,
          "requester_id": r.customer_id, "subject": r.text, "description": r.text, "tags": [r.text], "brand_id": 1,
          "satisfaction_rating": {"score": "bad", "comment": r.text}}
         for r, c in zip(d.itertuples(), stamp(d.created_at), strict=True)
@@ -101,7 +102,8 @@ def freshdesk_csv(d, zone="Europe/Berlin", form="%Y-%m-%d %H:%M:%S", **more):
         "Created time": stamp(d.created_at, form, zone), "Due by Time": stamp(d.created_at, form, zone),
         "Resolved time": stamp(d.resolved_at, form, zone), "Last update time": stamp(d.created_at, form, zone),
         "Initial response time": stamp(d.first_response_at, form, zone), "Time tracked": ["00:10:30"] * len(d),
-        "First response time (in hrs)": hms(d.created_at, d.first_response_at), "Resolution time (in hrs)": [""] * len(d),
+        "First response time (in hrs)": hms(d.created_at, d.first_response_at),
+        "Resolution time (in hrs)": [""] * len(d),
         "Agent interactions": ["2"] * len(d), "Customer interactions": ["3"] * len(d), "Tags": d.text,
         "Survey results": ["Extremely Happy"] * len(d), "Full name": d.customer_id, "Agent_1": d.text,
     }, **more)  # fmt: skip
@@ -115,12 +117,14 @@ def intercom_json(d, lines=False):
     wait = (d.first_response_at - d.created_at).dt.total_seconds()
     rows = [
         {"type": "conversation", "id": r.ticket_id, "created_at": c, "updated_at": c + 5, "waiting_since": None,
-         "source": {"type": r.channel, "delivered_as": "customer_initiated", "body": r.text, "author": {"id": r.customer_id}},
+         "source": {"type": r.channel, "delivered_as": "customer_initiated", "body": r.text,
+         "author": {"id": r.customer_id}},
          "admin_assignee_id": r.agent, "team_assignee_id": r.queue, "priority": r.priority, "state": "closed",
          "conversation_rating": {"rating": 4, "remark": r.text}, "tags": {"tags": [{"name": r.text}]},
          "statistics": {"first_contact_reply_at": c, "first_admin_reply_at": f, "last_close_at": z,
                         "time_to_admin_reply": None if pd.isna(w) else w, "count_reopens": int(r.reopens)}}
-        for r, c, f, z, w in zip(d.itertuples(), unix(d.created_at), unix(d.first_response_at), unix(d.resolved_at), wait,
+        for r, c, f, z, w in zip(d.itertuples(), unix(d.created_at), unix(d.first_response_at), unix(d.resolved_at),
+            wait,
                                  strict=True)
     ]  # fmt: skip
     if lines:
@@ -135,7 +139,8 @@ def hubspot_csv(d, **more):
         "first_agent_reply_date": stamp(d.first_response_at), "subject": d.text, "content": d.text,
         "time_to_first_agent_reply": gap(d.created_at, d.first_response_at, 0.001),
         "time_to_close": gap(d.created_at, d.resolved_at, 0.001), "hs_pipeline_stage": ["4"] * len(d),
-        "hs_ticket_priority": d.priority, "hubspot_owner_id": d.agent, "hubspot_team_id": d.queue, "source_type": d.channel,
+        "hs_ticket_priority": d.priority, "hubspot_owner_id": d.agent, "hubspot_team_id": d.queue,
+        "source_type": d.channel,
         "hs_primary_contact_id": d.customer_id, "hs_last_csat_rating": ["5"] * len(d),
         "hs_feedback_last_nps_rating_number": ["0"] * len(d), "note_day": stamp(d.created_at, form),
     }, **more)  # fmt: skip

@@ -1,4 +1,6 @@
-"""Mutated exports: each imports, its rows adding up, or is refused by the project's own error. Run it for as many as you like:
+"""Mutated exports: each imports, its rows adding up, or is refused by the project's own error.
+
+As many as wanted:
 
 python tests/tickets/import_fuzz.py 100000
 """
@@ -30,10 +32,14 @@ from staffcast.contracts import InputError
 from staffcast.tickets.exports import import_log, load_mapping
 
 _JUNK = (
-    b'"', b"'", b",", b";", b"\n", b"\r\n", b"\r", b"\t", b"\0", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\xc3", b"\xed\xa0\x80",
-    b"{", b"}", b"[", b"]", b":", b"\\", b"\\ud800", b"null", b"NaN", b"-1", b"1e999", b"9" * 40, b"99999-99-99", b"0000-00-00",
-    b"2026-02-30T25:61:61Z", b"13/13/2026", b"\xe2\x80\x8b", b"\xc2\xa0", b"sep=;\n", b"=cmd()", b"%s%n", b"../..", b"-", b"",
-    b"2026-03-02T08:00:00+99:99", b"100000000000000", b"inf", b"00:99:00", b"\xf0\x9f\x98\x80", b"\x1a", b"/*", b"''", b'""',
+    b'"', b"'", b",", b";", b"\n", b"\r\n", b"\r", b"\t", b"\0", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\xc3",
+    b"\xed\xa0\x80",
+    b"{", b"}", b"[", b"]", b":", b"\\", b"\\ud800", b"null", b"NaN", b"-1", b"1e999", b"9" * 40, b"99999-99-99",
+    b"0000-00-00",
+    b"2026-02-30T25:61:61Z", b"13/13/2026", b"\xe2\x80\x8b", b"\xc2\xa0", b"sep=;\n", b"=cmd()", b"%s%n", b"../..",
+    b"-", b"",
+    b"2026-03-02T08:00:00+99:99", b"100000000000000", b"inf", b"00:99:00", b"\xf0\x9f\x98\x80", b"\x1a", b"/*", b"''",
+    b'""',
 )  # fmt: skip
 
 
@@ -42,10 +48,11 @@ def seeds(n=6):
     d = desk(n)
     data, mapping = generic_csv(d)
     return [
-        ("z.csv", zendesk_csv(d), {}), ("z.json", zendesk_json(d), {}), ("f.csv", freshdesk_csv(d), {"zone": "Europe/Berlin"}),
+        ("z.csv", zendesk_csv(d), {}), ("z.json", zendesk_json(d), {}), ("f.csv", freshdesk_csv(d),
+        {"zone": "Europe/Berlin"}),
         ("i.json", intercom_json(d), {}), ("i.jsonl", intercom_json(d, lines=True), {}), ("h.csv", hubspot_csv(d), {}),
         ("c.csv", chatwoot_csv(d), {}), ("g.csv", data, {"mapping": mapping}),
-        ("q.csv", b"".join(b"30;20260302;%02d:00;7;Support;4;0;1;0;3;30;60;900;100;9;9;3;5;12;0;0\n" % h for h in range(n)),
+        ("q.csv", b"".join(b"30;20260302;%02d:00;7;S;4;0;1;0;3;30;60;900;100;9;9;3;5;12;0;0\n" % h for h in range(n)),
          {"zone": "America/Sao_Paulo"}),
     ]  # fmt: skip
 
@@ -123,11 +130,12 @@ def main(total: int, seed: int) -> None:
             try:
                 counts[check(file, bad, more, Path(name))] += 1
             except Exception:
-                print(f"mutation {k} of seed {seed}: {file}\n{bad!r}")
+                sys.stdout.write(f"mutation {k} of seed {seed}: {file}\n{bad!r}\n")
                 raise
             if (k + 1) % 1000 == 0:
-                print(f"{k + 1:,}: {counts}, {time.monotonic() - began:.0f} s", flush=True)
-    print(f"{total:,} mutations: {counts}")
+                sys.stdout.write(f"{k + 1:,}: {counts}, {time.monotonic() - began:.0f} s\n")
+                sys.stdout.flush()
+    sys.stdout.write(f"{total:,} mutations: {counts}\n")
 
 
 if __name__ == "__main__":

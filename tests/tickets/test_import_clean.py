@@ -28,7 +28,7 @@ def own(ids, created, **more):
 
 
 def spreadsheet(times):
-    """What a spreadsheet that expects months first makes of day-first dates: 1–12 swapped and year first, the rest as it was."""
+    """What a spreadsheet that expects months first makes of day-first dates: 1–12 swapped, the rest as it was."""
     return [t.strftime("%Y-%d-%m %H:%M:%S" if t.day <= 12 else "%d-%m-%Y %H:%M:%S") for t in times]
 
 
@@ -44,7 +44,7 @@ def test_a_spreadsheets_swaps_are_exchanged_back(tmp_path):
 
 
 def test_swaps_that_a_program_made_are_seen_too(tmp_path):
-    """All year first, days 1–12 spread over months that no later day names: exchanged back; a whole year is left alone."""
+    """All year first, days 1–12 in months that no later day names: exchanged back; a whole year is left alone."""
     times = pd.date_range("2026-02-01", "2026-02-27", freq="3h")
     wrong = [t.strftime("%Y-%d-%m %H:%M:%S" if t.day <= 12 else "%Y-%m-%d %H:%M:%S") for t in times]
     frame, _ = imported(tmp_path, own(range(len(times)), wrong), zone="UTC")
@@ -88,12 +88,13 @@ def test_the_order_of_day_and_month_is_found_out(tmp_path, form, order):
 @given(day=st.dates(pd.Timestamp("1995-01-01").date(), pd.Timestamp("2026-05-01").date()), second=st.integers(0, 86399))
 @settings(max_examples=100, deadline=None)
 def test_every_way_of_writing_a_time_is_the_same_instant(day, second):
-    """Year first, day first, month first, half-day clock, Unix seconds and milliseconds, offset or zone: one instant."""
+    """Year, day or month first, half-day clock, Unix seconds and milliseconds, offset or zone: one instant."""
     instant = pd.Timestamp(day, tz="UTC") + pd.Timedelta(seconds=second)
     local = instant.tz_convert("America/Sao_Paulo")
     ways = [
         (instant.strftime("%Y-%m-%dT%H:%M:%SZ"), TimeRule()), (instant.strftime("%Y-%m-%d %H:%M:%S UTC"), TimeRule()),
-        (local.isoformat(), TimeRule()), (str(int(instant.timestamp())) if second and day.year > 2001 else "", TimeRule()),
+        (local.isoformat(), TimeRule()), (str(int(instant.timestamp())) if second and day.year > 2001 else "",
+        TimeRule()),
         (str(int(instant.timestamp() * 1000)) if day.year > 2001 else "", TimeRule()),
         (instant.strftime("%d/%m/%Y %H:%M:%S") + "Z", TimeRule(order="dmy")),
         (instant.strftime("%m-%d-%Y, %I:%M:%S %p") + "Z", TimeRule(order="mdy")),
@@ -119,7 +120,7 @@ def test_two_orders_in_one_column_decide_nothing():
 
 
 def test_the_two_hours_of_summer_time(tmp_path):
-    """Spring's missing hour moves to its end; autumn's repeated hour is the first, but for what then would lie before creation."""
+    """Spring's missing hour moves to its end; autumn's is the first, but for what would then lie before creation."""
     rows = [
         ("2026-03-29 02:30:00", "2026-03-29 03:30:00"), ("2025-10-26 02:50:00", "2025-10-26 02:10:00"),
         ("2025-10-26 02:10:00", "2025-10-26 02:50:00"),
@@ -214,7 +215,7 @@ def test_a_file_without_a_usable_row_is_refused(tmp_path):
 )
 @settings(max_examples=200, deadline=None)
 def test_careful_reading_is_reading_where_the_file_is_sound(rows):
-    """What the csv module writes is read back cell by cell, line breaks and quotes in cells too, if no cell looks like a row."""
+    """What the csv module writes is read back cell by cell, if no cell looks like a row."""
     rows = [r for r in rows if any(r) and not any(line.count(",") >= 2 for cell in r for line in cell.split("\n"))]
     rows = [[r[0] or "x", *r[1:]] for r in rows]
     text = as_csv({k: [r[k] for r in rows] for k in range(3)}).decode()
@@ -233,7 +234,7 @@ def test_texts_with_line_breaks_are_one_row(tmp_path):
 
 
 def test_oddities_are_flagged_and_kept(tmp_path):
-    """Responses and ends before creation, ends years later and negative durations stay, and are counted with their rows."""
+    """Responses and ends before creation, ends years later, negative durations stay, and are counted."""
     truth = desk(40)
     truth.loc[3, "resolved_at"] = truth.loc[3, "created_at"] - pd.Timedelta(days=1)
     truth.loc[4, "first_response_at"] = truth.loc[4, "created_at"] - pd.Timedelta(hours=1)
@@ -249,9 +250,10 @@ def test_oddities_are_flagged_and_kept(tmp_path):
 
 
 def test_values_out_of_range_become_unknown(tmp_path):
-    """A rating of 0 or 11, a negative handle time, a time in the future: the ticket stays, the value goes, and is counted."""
+    """A rating of 0 or 11, a negative handle time, a time in the future: the ticket stays, the value goes."""
     created = ["2026-03-02T08:00:00Z"] * 4
-    frame, report = imported(tmp_path, own([1, 2, 3, 4], created, csat=["0", "5", "11", "x"], handle_s=["-5", "4,5", "00:01:00", "7"],
+    frame, report = imported(tmp_path, own([1, 2, 3, 4], created, csat=["0", "5", "11", "x"], handle_s=["-5", "4,5",
+        "00:01:00", "7"],
                                            resolved_at=["2199-01-01T00:00:00Z", "-", "N/A", ""]))  # fmt: skip
     assert frame["csat"].tolist()[1] == 5
     assert frame["csat"].notna().sum() == 1
@@ -274,10 +276,12 @@ def test_outages_are_seen(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", b"", "the file is empty"), ("a.csv", b"\n\n", "the file is empty"), ("a.csv", b"ticket_id\n1\n", "one column only"),
+        ("a.csv", b"", "the file is empty"), ("a.csv", b"\n\n", "the file is empty"), ("a.csv", b"ticket_id\n1\n",
+        "one column only"),
         ("a.csv", b"ticket_id,created_at\n1,\0\n", r"row 2: is not text: it has a NUL byte"),
         ("a.csv.gz", b"\x1f\x8b\x08\0broken", "cannot be read"), ("a.parquet", b"PAR1", "cannot be read as Parquet"),
-        ("a.json", b'{"tickets": [{"id": 1}', "ends inside a list"), ("a.json", b'[{"id": 1},\n{"id": }]', "row 2: is not JSON"),
+        ("a.json", b'{"tickets": [{"id": 1}', "ends inside a list"), ("a.json", b'[{"id": 1},\n{"id": }]',
+        "row 2: is not JSON"),
         ("a.json", b"[]", "has no records"), ("a.csv", b'"ticket_id,created_at\n', "quote that does not close"),
     ],
 )  # fmt: skip
@@ -291,7 +295,8 @@ def test_files_that_are_no_tables(tmp_path, name, content, said):
 def test_missing_files(tmp_path):
     """No such file, a folder, a pattern without a match."""
     for files, said in (
-        ([tmp_path / "no.csv"], "there is no such file"), ([tmp_path], "is a directory"), ([str(tmp_path / "*.csv")], "no such"),
+        ([tmp_path / "no.csv"], "there is no such file"), ([tmp_path], "is a directory"), ([str(tmp_path / "*.csv")],
+        "no such"),
         ([], "one file or more"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=said):

@@ -96,5 +96,6 @@ def test_the_ticket_id_alone_does_not_look_like_a_vendor(here):
     """Staffcast's own logs get no hint."""
     created = stamp(pd.Series(pd.date_range("2026-03-02T08:00Z", periods=60, freq="7h")))
     (here / "own.csv").write_bytes(as_csv({"ticket_id": range(60), "created_at": created, "status": ["x"] * 60,
-                                           "priority": ["1"] * 60, "reopens": [0] * 60, "replies": [1] * 60}))  # fmt: skip
+                                           "priority": ["1"] * 60, "reopens": [0] * 60,
+                                           "replies": [1] * 60}))  # fmt: skip
     assert "looks like" not in run("count", "own.csv", "-o", "s.csv").stderr

@@ -23,7 +23,7 @@ def test_sound_files_import(tmp_path, which):
 @given(which=st.integers(0, len(FILES) - 1), seed=st.integers(0, 2**32))
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_files_import_or_are_refused(tmp_path, which, seed):
-    """Bytes flipped, cut, doubled and replaced: no other error than ours, no row unaccounted for, nothing half-written."""
+    """Bytes flipped, cut, doubled: no other error than ours, no row unaccounted for, nothing half-written."""
     name, content, more = FILES[which]
     assert check(name, mutated(content, random.Random(seed)), more, tmp_path) in ("imported", "refused")
 

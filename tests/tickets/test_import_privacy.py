@@ -32,7 +32,8 @@ from staffcast.tickets.exports import default_key_path, import_log, load_key
 from staffcast.tickets.exports.privacy import Pseudonyms
 
 MAKERS = {
-    "zendesk.csv": zendesk_csv, "zendesk.json": zendesk_json, "freshdesk.csv": freshdesk_csv, "intercom.json": intercom_json,
+    "zendesk.csv": zendesk_csv, "zendesk.json": zendesk_json, "freshdesk.csv": freshdesk_csv,
+    "intercom.json": intercom_json,
     "hubspot.csv": hubspot_csv, "chatwoot.csv": chatwoot_csv,
 }  # fmt: skip
 # What was planted, and parts of it that would give it away.
@@ -132,7 +133,7 @@ def test_labels_and_ids_that_are_people_become_codes(tmp_path):
 
 
 def test_the_same_person_is_the_same_code(tmp_path):
-    """Codes depend on the key and the person alone: spaces, +49 or 0049, capitals and the next import change nothing."""
+    """Codes depend on key and person alone: spaces, +49 or 0049, capitals, the next import change nothing."""
     people = Pseudonyms(KEY)
     code = people.code("+49 170 5550123", role="customer")
     assert re.fullmatch(r"c-[0-9a-f]{16}", code)
@@ -162,7 +163,7 @@ def test_codes_are_hmac_sha256():
 
 
 def test_the_key_is_made_once_and_kept_to_its_owner(tmp_path, monkeypatch):
-    """Mode 600 in the user's settings; the next import reads it; not beside the output, not readable by others, not garbage."""
+    """Mode 600 in the user's settings, read again; not beside the output, not readable by others, no garbage."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("APPDATA", str(tmp_path / "config"))
     path = default_key_path()

@@ -1,4 +1,4 @@
-"""What must not matter does not: order of rows, splitting over files, the zone of the machine, how the bytes are packed."""
+"""What must not matter does not: order of rows, splitting over files, the machine's zone, packing."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def test_the_machines_zone_changes_nothing(tmp_path, zone):
     (tmp_path / "f.csv").write_bytes(freshdesk_csv(desk(24)))
     code = (
         "import sys, pandas as pd; from staffcast.tickets.exports import import_log\n"
-        "import_log([sys.argv[1]], sys.argv[2], key=bytes(32), zone='Europe/Berlin', now=pd.Timestamp('2026-06-01', tz='UTC'))"
+        "now = pd.Timestamp('2026-06-01', tz='UTC')\n"
+        "import_log([sys.argv[1]], sys.argv[2], key=bytes(32), zone='Europe/Berlin', now=now)"
     )
     written = []
     for tz in ("UTC", zone):

@@ -108,7 +108,8 @@ def test_intercoms_versions_fold_to_the_last(shared_data, tmp_path):
 def test_zendesks_tables(shared_data, tmp_path):
     """Ten tickets; the twenty sample comments belong to none of them, and that is said, not passed over."""
     report = import_log(
-        samples(shared_data, "zendesk/ticket_data.csv", "zendesk/ticket_comment_data.csv"), tmp_path / "t.parquet", key=KEY,
+        samples(shared_data, "zendesk/ticket_data.csv", "zendesk/ticket_comment_data.csv"), tmp_path / "t.parquet",
+            key=KEY,
         zone="UTC",
     )  # fmt: skip
     assert (report.rows_in, report.rows_out) == (30, 10)

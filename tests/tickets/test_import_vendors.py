@@ -69,7 +69,7 @@ VENDORS = {
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_vendors_export_is_the_same_desk(tmp_path, vendor):
-    """Each export is recognised by its header, and its tickets, instants, queues and reopenings are those of the desk."""
+    """Each export is recognised by its header; tickets, instants, queues and reopenings are those of the desk."""
     truth = desk()
     frame, report = imported(tmp_path, VENDORS[vendor](truth), zone="Europe/Berlin")
     assert report.format.startswith(vendor.split(",")[0].split("'")[0])
@@ -110,7 +110,7 @@ def test_stated_and_measured_are_set_beside_each_other(tmp_path):
 
 
 def test_freshdesk_traps(tmp_path):
-    """HH:MM:SS is read as such, an empty duration stays unknown, wall clock needs a zone, words of the survey are stars."""
+    """HH:MM:SS is read, an empty duration stays unknown, wall clock needs a zone, words of the survey are stars."""
     truth = desk()
     with pytest.raises(InputError, match=r"f\.csv, row 2, column Created time: times are wall clock .*--zone"):
         imported(tmp_path, {"f.csv": freshdesk_csv(truth)})
@@ -141,7 +141,8 @@ def test_zendesk_comments_give_the_first_reply(tmp_path):
         comments += f"{r.ticket_id},{at[2]},true,{r.customer_id},hello?\n{r.ticket_id},{at[3]},true,a1,hi\n"
         comments += f"{r.ticket_id},{at[4]},true,a1,done\n"
     plain = as_csv({
-        "id": truth.ticket_id, "created_at": stamp(truth.created_at), "requester_id": truth.customer_id, "status": ["x"] * 3,
+        "id": truth.ticket_id, "created_at": stamp(truth.created_at), "requester_id": truth.customer_id,
+        "status": ["x"] * 3,
         "brand_id": [1] * 3, "ticket_form_id": [1] * 3,
     })  # fmt: skip
     frame, report = imported(
@@ -167,13 +168,15 @@ def test_chatwoot_bot(tmp_path):
     def event(ticket, name, minute, value=60):
         start = truth["created_at"][ids.index(ticket)]
         end = start + pd.Timedelta(minutes=minute)
-        return {**rows[0], "conversation_id": ticket, "name": name, "value": value, "event_start_time": start.isoformat(),
+        return {**rows[0], "conversation_id": ticket, "name": name, "value": value,
+            "event_start_time": start.isoformat(),
                 "event_end_time": end.isoformat()}  # fmt: skip
 
     events = [
         event(ids[0], "conversation_bot_handoff", 2), event(ids[0], "first_response", 5),
         event(ids[1], "conversation_bot_resolved", 3),
-        event(ids[2], "first_response", 4), event(ids[2], "reply_time", 6, 30), event(ids[2], "conversation_resolved", 9),
+        event(ids[2], "first_response", 4), event(ids[2], "reply_time", 6, 30), event(ids[2], "conversation_resolved",
+            9),
         event(ids[2], "conversation_opened", 12, 180), event(ids[2], "conversation_opened", 12, 180),
     ]  # fmt: skip
     data = as_csv({name: [e[name] for e in events] for name in events[0]})
@@ -194,7 +197,7 @@ def test_chatwoot_bot(tmp_path):
 
 
 def test_any_other_export_with_a_mapping(tmp_path):
-    """A mapping names columns, units, zone and what a duration follows; half-day clocks and day-first dates are read."""
+    """A mapping names columns, units, zone, what a duration follows; half-day clocks and day-first dates are read."""
     truth = desk()
     data, mapping = generic_csv(truth)
     (tmp_path / "map.toml").write_text(mapping)
@@ -268,7 +271,8 @@ def test_a_wrong_mapping_says_what_is_wrong(tmp_path, text, said):
 
 def test_genesys_intervals(tmp_path):
     """Rows of one interval that differ in skill and language add up; the handle time is total over handled."""
-    head = "Interval Start UTC Date,Queue,Media Type,Skill Set,Language,Offered,Interactions Handled,Total Handle Time (Seconds)"
+    head = "Interval Start UTC Date,Queue,Media Type,Skill Set,Language,Offered,Interactions Handled,"
+    head += "Total Handle Time (Seconds)"
     rows = [
         f"2026-03-02T{h:02d}:{m:02d}:00Z,Billing,voice,{skill},de,{3 + h},{2 + h},{(2 + h) * aht}"
         for h in range(8, 12) for m in (0, 15, 30, 45) for skill, aht in (("a|||b", 100), ("c", 200))
@@ -360,4 +364,4 @@ def test_counts_of_the_import_are_those_of_the_log(tmp_path):
     series = count(log, dict.fromkeys(log.queues, Calendar(zone="UTC")), minutes=60)
     by_hand = truth.groupby([truth["queue"], truth["created_at"].dt.floor("h")]).size()
     got = series[series["y"] > 0].set_index(["unique_id", "ds"])["y"]
-    assert {k: v for k, v in got.items()} == {k: v for k, v in by_hand.items() if k[1] <= series["ds"].max()}
+    assert got.to_dict() == {k: v for k, v in by_hand.items() if k[1] <= series["ds"].max()}

@@ -98,8 +98,9 @@ def _open(text: str, delimiter: str) -> bool:
 def records_of(lines: Iterator[str], layout: Layout, *, headerless: bool = False) -> Iterator[Record]:
     """Every record after the header, also those that cannot be used.
 
-    Rows are counted as a spreadsheet does: the header is 1, a cell with line breaks is one row. A quote that does not close
-    would swallow the rows behind it: a line that is a whole row by itself ends the search, and only the broken record is lost.
+    Rows are counted as a spreadsheet does: the header is 1, a cell with line breaks is one row. A quote that does not
+    close would swallow the rows behind it: a line that is a whole row by itself ends the search, and only the broken
+    record is lost.
     """
     width = len(layout.header)
     row = layout.skip + (0 if headerless else 1)

@@ -109,9 +109,10 @@ def rule_of(survey: Survey) -> TimeRule:
 
     Notes
     -----
-    Excel reads 04-02-2021 as the second of April where its owner writes months first, and leaves 26-02-2021 as text. Saved again,
-    days 1–12 stand as year, *day*, month, and days 13–31 as they were: two forms in one column, none of whose days is in the
-    other. Where a program wrote all of them year first, the swapped ones are spread over months that the rest never names.
+    Excel reads 04-02-2021 as the second of April where its owner writes months first, and leaves 26-02-2021 as text.
+    Saved again, days 1–12 stand as year, *day*, month, and days 13–31 as they were: two forms in one column, none of
+    whose days is in the other. Where a program wrote all of them year first, the swapped ones are spread over months
+    that the rest never names.
     """
     order, why = "", ""
     days = survey.year_last
@@ -189,7 +190,8 @@ def read_times(text: pd.Series, rule: TimeRule, zone: str | None) -> ReadTimes:
     Returns
     -------
     ReadTimes
-        ``times`` in UTC; ``second`` is the later of the two instants that a clock time in autumn's repeated hour may be.
+        ``times`` in UTC; ``second`` is the later of the two instants that a clock time in autumn's repeated hour may
+        be.
     """
     n = len(text)
     none = np.zeros(n, dtype=bool)
@@ -249,7 +251,7 @@ def _one_by_one(values: pd.Series, rule: TimeRule) -> tuple[pd.Series, npt.NDArr
 
 
 def _unique_times(unique: pd.Series, rule: TimeRule) -> tuple[pd.Series, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Naive instants (UTC where an offset stands), whether an offset stood there, whether day and month were exchanged."""
+    """Naive instants (UTC where an offset stands); where one stood; where day and month were exchanged."""
     text = unique.str.strip()
     n = len(text)
     swapped = np.zeros(n, dtype=bool)

@@ -27,9 +27,9 @@ def series_of(frame: pd.DataFrame, files: tuple[str, ...], found: Findings) -> t
 
     Notes
     -----
-    Rows of one interval that differ only in what the series does not tell apart (skill, language) add up. A row that stands word
-    for word in a second file is dropped. A clock time that autumn repeats is the first hour the first time and the second the
-    second time.
+    Rows of one interval that differ only in what the series does not tell apart (skill, language) add up. A row that
+    stands word for word in a second file is dropped. A clock time that autumn repeats is the first hour the first
+    time and the second the second time.
     """
     notes = []
     frame = frame.reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""What looks odd in imported tickets: contradictions, outages, stated times that the instants do not bear out. Nothing is removed."""
+"""What looks odd in imported tickets: contradictions, outages, stated times not borne out. Nothing is removed."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Doubts:
         if self._both:
             less = self._both - self._agree - self._longer
             out.append(
-                f"stated first response times: {self._agree:,} of {self._both:,} agree with the instants within a minute, "
-                f"{self._longer:,} are longer, {less:,} shorter"
+                f"stated first response times: {self._agree:,} of {self._both:,} agree with the instants "
+                f"within a minute, {self._longer:,} are longer, {less:,} shorter"
             )
         return out
 

@@ -80,8 +80,8 @@ class Format:
     name, title : str
         As ``--format`` and as people call it.
     kind : str
-        ``tickets`` rows are tickets; ``metrics`` rows add to tickets of another file; ``comments`` and ``events`` are many to a
-        ticket; ``intervals`` are counts.
+        ``tickets`` rows are tickets; ``metrics`` rows add to tickets of another file; ``comments`` and ``events`` are
+        many to a ticket; ``intervals`` are counts.
     fields : mapping
         Our column → where it comes from.
     marks : tuple of str

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["EVENT_COLUMNS", "frames_of_query", "rows_of", "ticket_events", "with_comments", "with_metrics"]
 
 EVENT_COLUMNS = (
-    "ticket_id", "created_at", "queue", "offered_at", "first_response_at", "resolved_at", "reopened_at", "last_reply_at",
-    "mean_reply_s", "stated_frt_s", "stated_frt_business_s", "stated_resolution_s", "stated_resolution_business_s", "reopens",
+    "ticket_id", "created_at", "queue", "offered_at", "first_response_at", "resolved_at", "reopened_at",
+    "last_reply_at",
+    "mean_reply_s", "stated_frt_s", "stated_frt_business_s", "stated_resolution_s", "stated_resolution_business_s",
+    "reopens",
     "replies", "agent", "outcome",
 )  # fmt: skip
 _TAKEN = ("first_response_at", "last_reply_at", "last_customer_at", "replies", "customer_messages")
@@ -63,7 +65,8 @@ def with_metrics(
     ]
     own = [f"t.{c}" for c in columns if c not in more]
     con.execute(
-        f"COPY (SELECT {', '.join([*own, *both])} FROM {_table(tickets)} t LEFT JOIN {_table(metrics)} m USING (ticket_id)) "
+        f"COPY (SELECT {', '.join([*own, *both])} FROM {_table(tickets)} t "
+        f"LEFT JOIN {_table(metrics)} m USING (ticket_id)) "
         f"TO '{str(out).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
     )
     return (*(c for c in columns if c not in more), *(c for c in more if c in columns),
@@ -86,7 +89,8 @@ def with_comments(
         f"min(c._end) FILTER ({reply}) AS first_response_at, max(c._end) FILTER ({reply}) AS last_reply_at, "
         f"max(c._end) FILTER ({asked}) AS last_customer_at, CAST(count(*) FILTER ({reply}) AS DOUBLE) AS replies, "
         f"CAST(count(*) FILTER ({asked}) AS DOUBLE) AS customer_messages "
-        f"FROM {_table(tickets)} t JOIN (SELECT *, lower(_public) IN ('true', '1', 't', 'yes') AS public FROM {_table(comments)}) c "
+        f"FROM {_table(tickets)} t JOIN "
+        f"(SELECT *, lower(_public) IN ('true', '1', 't', 'yes') AS public FROM {_table(comments)}) c "
         "USING (ticket_id) GROUP BY ALL"
     )
     both = [f"coalesce(t.{c}, s.{c}) AS {c}" if c in columns else f"s.{c}" for c in _TAKEN]
@@ -103,8 +107,9 @@ def ticket_events(
 ) -> str:
     """Query that makes Chatwoot's events tickets; events that stand twice are named and count once.
 
-    A conversation begins where the first event of it starts; it is offered to people at the bot's first hand-over, at once where no
-    bot is told of, never where the bot closed it and nobody replied. It is open again if it was reopened after its last close.
+    A conversation begins where the first event of it starts; it is offered to people at the bot's first hand-over, at
+    once where no bot is told of, never where the bot closed it and nobody replied. It is open again if it was
+    reopened after its last close.
     """
     have = {name: name if name in has else f"CAST(NULL AS {kind}) AS {name}" for name, kind in (
         ("_start", "TIMESTAMPTZ"), ("_value_s", "DOUBLE"), ("_value_business_s", "DOUBLE"), ("queue", "VARCHAR"),

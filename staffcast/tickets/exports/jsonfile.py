@@ -16,7 +16,8 @@ _LONGEST = 1 << 24
 _DEEPEST = 3
 # Under these keys a page of an API holds its records; other lists of objects belong to a record.
 _PAGES = frozenset((
-    "tickets", "ticket_metrics", "ticket_metric_events", "comments", "conversations", "results", "data", "payload", "events",
+    "tickets", "ticket_metrics", "ticket_metric_events", "comments", "conversations", "results", "data", "payload",
+    "events",
     "reporting_events", "items", "records", "objects", "rows",
 ))  # fmt: skip
 _IDS = frozenset(("id", "ticket_id", "conversation_id"))
@@ -85,8 +86,8 @@ class _Buffer:
 def json_records(path: Path, facts: TextFacts) -> Iterator[tuple[str, int, dict[str, Any] | None]]:
     """Objects of a file with the key of the list they stand in (empty for a bare list) and their row.
 
-    Understood: ``[{…}, …]``, ``{"tickets": [{…}, …], "next_page": …}``, and one object a line, each either a record or such a page.
-    What is no object comes as None.
+    Understood: ``[{…}, …]``, ``{"tickets": [{…}, …], "next_page": …}``, and one object a line, each either a record
+    or such a page. What is no object comes as None.
 
     Raises
     ------

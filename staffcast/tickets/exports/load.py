@@ -1,4 +1,4 @@
-"""The way of an import: recognise, survey, normalise chunk by chunk, join, drop what stands twice, look for what is odd, write."""
+"""The way of an import: recognise, survey, normalise in chunks, join, drop what stands twice, write."""
 
 from __future__ import annotations
 
@@ -480,7 +480,8 @@ def _compatible(tables: list[_Table]) -> None:
             other = next(t for t in tables if t.form.kind != alone)
             first = next(t for t in tables if t.form.kind == alone)
             raise InputError(
-                f"{first.form.title} and {other.form.title} ({other.source.name}) do not make one log; import them apart",
+                f"{first.form.title} and {other.form.title} ({other.source.name}) do not make one log; "
+                "import them apart",
                 file=first.source.path,
             )
     if kinds & {"metrics", "comments"} and "tickets" not in kinds:

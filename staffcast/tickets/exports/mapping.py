@@ -26,8 +26,8 @@ def load_mapping(path: str | Path) -> Format:
     Parameters
     ----------
     path : path
-        TOML: ``zone``, ``dates`` (``dmy`` or ``mdy``), ``kind`` (``tickets`` or ``intervals``) and a table ``[columns]`` of our
-        column = theirs, or = ``{column, unit, format, after, values, private}``.
+        TOML: ``zone``, ``dates`` (``dmy`` or ``mdy``), ``kind`` (``tickets`` or ``intervals``) and a table
+        ``[columns]`` of our column = theirs, or = ``{column, unit, format, after, values, private}``.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def mapping_text(binding: Binding, columns: Sequence[str], *, zone: str | None) 
     lines = [
         "# What the columns of this export mean. Edit, then: staffcast import FILE --mapping THIS -o tickets.parquet",
         "# Units: s, ms, min, h, hms (HH:MM:SS). A time is found out, or: format = \"%d/%m/%Y %H:%M\".",
-        "# after = \"created_at\" makes an instant of a duration. values = {good = \"5\"} says what words mean; \"\" is unknown.",
+        '# after = "created_at" makes an instant of a duration. values = {good = "5"}: what words mean; "" is unknown.',
         f"kind = {_quoted('intervals' if form.kind == 'intervals' else 'tickets')}",
         f"zone = {_quoted(zone)}" if zone else '# zone = "America/Sao_Paulo"   # needed where times have no offset',
         '# dates = "dmy"   # or "mdy": where no date tells days from months',

@@ -1,4 +1,4 @@
-"""A chunk of an export, all text, made into our columns: units, words, times, people; what cannot be read is counted."""
+"""A chunk of an export, all text, made into our columns; what cannot be read is counted."""
 
 from __future__ import annotations
 
@@ -178,13 +178,14 @@ class _Chunk:
         if read.repeated.any():
             use_later = np.zeros(len(times), dtype=bool)
             if created is not None:
-                use_later = (read.repeated & (times < created) & (read.second >= created)).to_numpy()
+                follows = (times < created) & (read.second >= created)
+                use_later = read.repeated & follows.to_numpy(dtype=bool)
                 times = times.mask(use_later, read.second)
             self.note(
                 "mended", f"{theirs}: in the hour that autumn repeats, taken as the first", read.repeated & ~use_later
             )
-            self.note("mended", f"{theirs}: in the hour that autumn repeats, taken as the second, as it follows creation",
-                      use_later)  # fmt: skip
+            second = f"{theirs}: in the hour that autumn repeats, taken as the second, as it follows creation"
+            self.note("mended", second, use_later)
         if not column_of(name).nullable:
             return times
         odd = self._beyond(times)

@@ -117,7 +117,7 @@ class Pseudonyms:
         return _by_unique(values, code)
 
     def scrub(self, values: pd.Series, *, ids: bool = False) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
-        """Labels (queue, topic …) or ids in which a phone number or address stands are replaced by a code; which they were."""
+        """Labels (queue, topic …) or ids with a phone number or address in them replaced by codes; which they were."""
         if ids:
             odd = values.str.contains("@", regex=False) | values.str.startswith("+")
             which = odd.fillna(value=False).to_numpy(dtype=bool)

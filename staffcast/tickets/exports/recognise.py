@@ -22,7 +22,8 @@ _FAMILIES = {"zendesk": ("zendesk", "zendesk_metrics", "zendesk_comments"), "fre
 VENDOR_NAMES = tuple(sorted({f.name.split("_")[0] for f in FORMATS} | {"freshservice", "teleopti"}))
 # Words that columns of unknown exports go by, beside those of the vendors.
 _WORDS: dict[str, tuple[str, ...]] = {
-    "ticket_id": ("ticket_id", "conversation_id", "room_code", "room_id", "chat_id", "case_id", "case_number", "ticket_number",
+    "ticket_id": ("ticket_id", "conversation_id", "room_code", "room_id", "chat_id", "case_id", "case_number",
+    "ticket_number",
                   "number", "conversation", "ticket", "id"),
     "created_at": ("created_at", "created", "created_on", "opened_at", "start_time", "chat_start_time", "started_at",
                    "date_created", "received_at", "opened", "started"),
@@ -38,7 +39,8 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "agent": ("agent", "agent_name", "operator", "assignee", "assigned_to", "owner", "user_name",
               "closed_by"),
     "bot_first_response_at": ("bot_first_response_at", "bot_reply_at"),
-    "customer_id": ("customer_id", "user_id", "contact_id", "phone", "phone_number", "customer_phone", "wa_id", "contact",
+    "customer_id": ("customer_id", "user_id", "contact_id", "phone", "phone_number", "customer_phone", "wa_id",
+    "contact",
                     "customer"),
     "priority": ("priority",),
     "status": ("status", "state"),
@@ -52,7 +54,7 @@ _DATA_CELL = re.compile(r"\d{4}-\d\d|\d\d[-/.]\d\d[-/.]\d{2,4}|@|\d{7,}|^-?[\d.,
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Whether a first line holds names rather than data: no dates, addresses, long or bare numbers, and no name twice over."""
+    """Whether a first line holds names rather than data: no dates, addresses, long or bare numbers."""
     filled = [cell for cell in cells if cell.strip()]
     return bool(filled) and not any(_DATA_CELL.search(cell) or len(cell) > 80 for cell in filled)
 

@@ -70,7 +70,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """A source as a relation with columns ``c0``, ``c1`` …; ``row`` too where ``has_row``, else rows count from ``first``."""
+    """A source as a relation with columns ``c0`` …; ``row`` where ``has_row``, else rows count from ``first``."""
 
     relation: str
     rows: int
@@ -235,9 +235,9 @@ def _straight(source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, 
     headerless = bool(binding.format.header) and binding.positions != () and _is_headerless(source, binding)
     columns = ", ".join(f"'c{p}': 'VARCHAR'" for p in range(len(source.columns)))
     relation = (
-        f"read_csv({_sql(source.path)}, auto_detect=false, columns={{{columns}}}, header={str(not headerless).lower()}, "
-        f"delim={_sql(layout.delimiter)}, quote='\"', escape='\"', strict_mode=true, new_line="
-        + ("'\\r\\n'" if b"\r\n" in facts.head else "'\\n'") + ")"
+        f"read_csv({_sql(source.path)}, auto_detect=false, columns={{{columns}}}, "
+        f"header={str(not headerless).lower()}, delim={_sql(layout.delimiter)}, quote='\"', escape='\"', "
+        "strict_mode=true, new_line=" + ("'\\r\\n'" if b"\r\n" in facts.head else "'\\n'") + ")"
     )  # fmt: skip
     try:
         days, rows = _survey(con, relation, times)
@@ -304,9 +304,10 @@ def _text(value: str | None) -> str | None:
 
 
 def _cleaned(cell: str) -> str:
-    """SQL for a cell without spaces around it, missing where it says nothing. Stripping is slow, so only where there is something."""
+    """SQL for a cell without spaces around it, missing where it says nothing. Stripping is slow: only where needed."""
     empty = ", ".join(_sql(word) for word in _EMPTY)
-    edge = f"ascii({cell}) <= 32 OR ascii({cell}) IN (160, 65279) OR right({cell}, 1) <= ' ' OR right({cell}, 1) = chr(160)"
+    edge = f"ascii({cell}) <= 32 OR ascii({cell}) IN (160, 65279) OR right({cell}, 1) <= ' '"
+    edge += f" OR right({cell}, 1) = chr(160)"
     bare = f"CASE WHEN {edge} THEN trim({cell}, {_SPACES}) ELSE {cell} END"
     return f"CASE WHEN lower({bare}) NOT IN ({empty}) THEN {bare} END"
 
@@ -322,7 +323,7 @@ def batches_of(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Record
 def chunks_of(
     staged: Staged, positions: Sequence[int], con: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.int64]]]:
-    """The relation's rows in order, a chunk at a time, with their numbers in the file; cells stripped, empty ones missing."""
+    """The relation's rows in order, in chunks, with their numbers in the file; cells stripped, empty ones missing."""
     names = ", ".join([*(f"{_cleaned(f'c{p}')} AS c{p}" for p in positions), *(["row"] if staged.has_row else [])])
     at = staged.first
     for batch in batches_of(con, f"SELECT {names} FROM {staged.relation}"):

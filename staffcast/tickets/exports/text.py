@@ -33,7 +33,8 @@ class TextFacts:
     lines : int
         Lines, the last one with or without its end.
     plain : bool
-        UTF-8, no byte-order mark, no empty line, no lone carriage return, no quote: nothing that two readers could take differently.
+        UTF-8, no byte-order mark, no empty line, no lone carriage return, no quote: nothing that two readers could
+        take differently.
     head : bytes
         The beginning.
     """

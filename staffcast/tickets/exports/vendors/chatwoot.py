@@ -10,7 +10,7 @@ CHATWOOT = Format(
     name="chatwoot",
     title="Chatwoot reporting events",
     kind="events",
-    clock="last bot hand-over or reopening, else creation → first message by a person, in seconds; calendar and business hours",
+    clock="last bot hand-over or reopening, else creation → first message by a person, in seconds",
     marks=(
         "event_start_time",
         "event_end_time",

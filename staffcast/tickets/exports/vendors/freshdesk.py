@@ -17,8 +17,10 @@ FRESHDESK = Format(
     kind="tickets",
     clock="created → first agent reply, in business hours; spam and merged tickets do not count",
     marks=(
-        "created_time", "resolved_time", "closed_time", "last_update_time", "last_updated_time", "initial_response_time",
-        "due_by_time", "first_response_time_in_hrs", "resolution_time_in_hrs", "agent_interactions", "customer_interactions",
+        "created_time", "resolved_time", "closed_time", "last_update_time", "last_updated_time",
+        "initial_response_time",
+        "due_by_time", "first_response_time_in_hrs", "resolution_time_in_hrs", "agent_interactions",
+        "customer_interactions",
         "resolution_status", "first_response_status", "time_tracked", "survey_results",
     ),
     least=3,

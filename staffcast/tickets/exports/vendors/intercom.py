@@ -24,7 +24,8 @@ INTERCOM = Format(
     kind="tickets",
     clock="customer's first message → first reply by a person, in seconds, out-of-office time taken off",
     marks=(
-        *_either(*_STATISTICS), "first_contact_reply_created_at", "waiting_since", "source_delivered_as", "snoozed_until",
+        *_either(*_STATISTICS), "first_contact_reply_created_at", "waiting_since", "source_delivered_as",
+        "snoozed_until",
         "conversation_rating_value", "conversation_rating_rating", "admin_assignee_id", "team_assignee_id",
         "conversation_started_at", "conversation_id", "first_contact_reply_type", "sla_applied_sla_name",
     ),

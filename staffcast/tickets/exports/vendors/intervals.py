@@ -33,7 +33,8 @@ CONNECT = Format(
         "unique_id": Field(names=("queue_name", "queue", "queue_id")),
         "_channel": Field(names=("channel_type", "channel")),
         "y": Field(
-            names=("incoming_volume", "incoming_contact_volume", "contact_volume", "contacts_queued", "volume", "offered")
+            names=("incoming_volume", "incoming_contact_volume", "contact_volume", "contacts_queued", "volume",
+                "offered")
         ),
         "aht_s": Field(names=("average_handle_time", "average_handle_time_seconds", "avg_handle_time"), unit="s"),
         "abandoned": Field(names=("contacts_abandoned", "abandoned")),

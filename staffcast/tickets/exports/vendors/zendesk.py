@@ -47,7 +47,8 @@ ZENDESK = Format(
     marks=(
         "first_reply_time_in_minutes", "full_resolution_time_in_minutes", "requester_wait_time_in_minutes",
         "agent_wait_time_in_minutes", "first_resolution_time_in_minutes", "assignee_stations", "group_stations",
-        "initially_assigned_at", "current_tags", "assignee_name", "group_name", "solved_at", "ticket_type", "via_channel",
+        "initially_assigned_at", "current_tags", "assignee_name", "group_name", "solved_at", "ticket_type",
+        "via_channel",
         "requester_id", "submitter_id", "assignee_id", "brand_id", "ticket_form_id", "organization_id", "has_incidents",
         "allow_channelback", "metric_set_reply_time_in_minutes_calendar", "on_hold_time_in_minutes",
     ),
