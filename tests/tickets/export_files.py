@@ -75,7 +75,7 @@ def zendesk_csv(d, **more):
 
 def zendesk_json(d, order=slice(None)):
     tickets = [
-        {"id": int(r.ticket_id), "created_at": c, "updated_at": c, "status": "open", "priority": r.priority,
+        {"id": int(r.ticket_id), "created_at": c, "updated_at": c, "status": "closed", "priority": r.priority,
          "via": {"channel": r.channel, "source": {"from": {"name": r.agent}}}, "group_id": r.queue,
          "assignee_id": r.agent,
          "requester_id": r.customer_id, "subject": r.text, "description": r.text, "tags": [r.text], "brand_id": 1,

@@ -94,6 +94,10 @@ class Format:
         Zone of times without an offset, where the format fixes it.
     header : tuple of str
         The columns, where files have no header line.
+    open_states : tuple of str
+        Words of ``status`` for a ticket that is not closed, whatever it was before.
+    dates : str
+        Order of day and month, where a mapping says it.
     response_from_stated : bool
         Without its instant, the first response is creation + the stated time.
     """
@@ -108,7 +112,8 @@ class Format:
     zone: str | None = None
     header: tuple[str, ...] = ()
     response_from_stated: bool = False
-    dates: str = ""  # dmy or mdy, where a mapping says so
+    open_states: tuple[str, ...] = ()
+    dates: str = ""
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -284,19 +284,23 @@ class _Run:
 
     def _refuse_texts(self, tables: list[_Table]) -> None:
         """Labels with too many different values are texts or names of people: not taken."""
+        labels = [name for name in LABELS if any(name in t.binding.at for t in tables)]
+        if not labels:
+            return
+        parts = []
+        for t in tables:
+            places = [t.binding.at.get(name, ()) for name in labels]
+            cells = [f"coalesce({', '.join(f'c{p}' for p in at)})" if at else "NULL::VARCHAR" for at in places]
+            shown = ", ".join(f"{cell} AS v{k}" for k, cell in enumerate(cells))
+            parts.append(f"SELECT {shown} FROM {t.staged.relation}" if t.staged else "")  # our own relations
+        asked = ", ".join(f"approx_count_distinct(v{k}), count(v{k})" for k in range(len(labels)))
+        (told,) = self.con.execute(f"SELECT {asked} FROM ({' UNION ALL '.join(parts)})").fetchall()
         refused = set()
-        for name in LABELS:
-            parts = [
-                f"SELECT c{p} AS v FROM {t.staged.relation}"  # relations are our own
-                for t in tables if t.staged and name in t.binding.at for p in t.binding.at[name]
-            ]  # fmt: skip
-            if not parts:
-                continue
-            query = f"SELECT approx_count_distinct(v), count(v) FROM ({' UNION ALL '.join(parts)})"
-            ((distinct, rows),) = self.con.execute(query).fetchall()
-            most = (
-                max(_FEWEST_TOPICS, min(_MOST_TOPICS, rows // 20)) if name in ("topic", "bot_option") else _MOST_NAMES
-            )
+        for k, name in enumerate(labels):
+            distinct, rows = told[2 * k : 2 * k + 2]
+            most = _MOST_NAMES
+            if name in ("topic", "bot_option"):
+                most = max(_FEWEST_TOPICS, min(_MOST_TOPICS, rows // 20))
             if distinct > most:
                 refused.add(name)
                 theirs = next(self._shown(t, name) for t in tables if name in t.binding.at)
@@ -349,7 +353,7 @@ class _Run:
         return part
 
     def _tickets(self, tables: list[_Table], zone: str) -> tuple[int, int]:
-        names = [t.source.name for t in tables]
+        names, forms = [t.source.name for t in tables], [t.form for t in tables]
         if self.output.suffix.lower() not in (".parquet", ".pq"):
             raise InputError("tickets are written as Parquet: end the output in .parquet", file=self.output)
         folded = 0
@@ -360,7 +364,7 @@ class _Run:
             frames: Iterator[pd.DataFrame] = frames_of_query(self.con, query)
             columns: tuple[str, ...] = (*EVENT_COLUMNS, "_file", "_row")
             usable = events.rows - (self.found.total("dropped") - before)
-            out = self._finish(frames, columns, zone, names, derived=False)
+            out = self._finish(frames, columns, zone, names, forms, derived=False)
             return out, usable - out
         part = self._part(tables, "tickets", zone)
         assert part is not None  # _compatible saw to it
@@ -388,7 +392,7 @@ class _Run:
             folded += more.rows - (self.found.total("dropped") - before)
             path = joined
         derived = any(t.form.response_from_stated for t in tables) and "first_response_at" not in columns
-        out = self._finish(frames_of(path), columns, zone, names, derived=derived)
+        out = self._finish(frames_of(path), columns, zone, names, forms, derived=derived)
         return out, folded
 
     def _single(self, part: Part, zone: str, names: Sequence[str], reason: str) -> Path:
@@ -407,7 +411,14 @@ class _Run:
         return path
 
     def _finish(
-        self, frames: Iterator[pd.DataFrame], columns: Sequence[str], zone: str, names: Sequence[str], *, derived: bool
+        self,
+        frames: Iterator[pd.DataFrame],
+        columns: Sequence[str],
+        zone: str,
+        names: Sequence[str],
+        forms: Sequence[Format],
+        *,
+        derived: bool,
     ) -> int:
         """Write the tickets, looking for what is odd; how many there are."""
         have = set(columns)
@@ -418,14 +429,24 @@ class _Run:
             have.add("reopens")
             self.notes.append("reopens is 1 where a reopening is told of: the export does not count them")
         doubts = Doubts(self.found, derived=derived, zone=zone)
+        opened = {state for form in forms for state in form.open_states}
         with Part(self._made, [c for c in TICKETS.columns if c in have], zone) as final:
             for frame in frames:
-                whole = _derived(frame, derived)
+                whole = self._open_again(_derived(frame, derived), opened, names)
                 for k, name in enumerate(names):
                     doubts.look(whole[whole["_file"] == k], name)
                 final.write(whole)
         self.notes += doubts.notes()
         return final.rows
+
+    def _open_again(self, frame: pd.DataFrame, opened: set[str], names: Sequence[str]) -> pd.DataFrame:
+        """Tickets that were closed once and are open now are not closed."""
+        if not {"status", "resolved_at"} <= set(frame.columns) or not opened:
+            return frame
+        again = frame["status"].astype(object).str.lower().isin(opened) & frame["resolved_at"].notna()
+        for k, name in enumerate(names):
+            self.found.add("mended", "closed once and open again: not closed", name, rows_of(frame[again], k))
+        return frame.assign(resolved_at=frame["resolved_at"].mask(again))
 
     def _report(self, tables: list[_Table], zone: str, rows_out: int, folded: int) -> ImportReport:
         taken: dict[str, str] = {}

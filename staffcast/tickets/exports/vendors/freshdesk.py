@@ -15,6 +15,7 @@ FRESHDESK = Format(
     name="freshdesk",
     title="Freshdesk or Freshservice",
     kind="tickets",
+    open_states=("open", "pending"),
     clock="created → first agent reply, in business hours; spam and merged tickets do not count",
     marks=(
         "created_time", "resolved_time", "closed_time", "last_update_time", "last_updated_time",

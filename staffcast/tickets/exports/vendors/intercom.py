@@ -22,6 +22,7 @@ INTERCOM = Format(
     name="intercom",
     title="Intercom",
     kind="tickets",
+    open_states=("open", "snoozed"),
     clock="customer's first message → first reply by a person, in seconds, out-of-office time taken off",
     marks=(
         *_either(*_STATISTICS), "first_contact_reply_created_at", "waiting_since", "source_delivered_as",

@@ -42,6 +42,7 @@ ZENDESK = Format(
     name="zendesk",
     title="Zendesk",
     kind="tickets",
+    open_states=("new", "open", "pending", "hold", "on-hold"),
     clock=_CLOCK,
     response_from_stated=True,
     marks=(
