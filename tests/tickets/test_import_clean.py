@@ -219,7 +219,7 @@ def test_careful_reading_is_reading_where_the_file_is_sound(rows):
     rows = [[r[0] or "x", *r[1:]] for r in rows]
 
     def told_apart(row):
-        """No line behind a record's first has as many commas as a row: it may be taken for one, and the quote for broken."""
+        """No line behind a record's first has as many commas as a row: it may be taken for one."""
         written = as_csv({k: [cell] for k, cell in enumerate(row)}, header=False).decode()
         return all(line.count(",") < 2 for line in written.splitlines()[1:])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from staffcast.contracts.files import atomic_path, write_table
 from staffcast.tickets.exports.clock import Survey, TimeRule, require_order, rule_of, shared_rule
 from staffcast.tickets.exports.counts import series_of
 from staffcast.tickets.exports.doubts import Doubts
-from staffcast.tickets.exports.formats import LABELS, Binding, Field, Format, bind, column_of
+from staffcast.tickets.exports.formats import LABELS, Format, bind, column_of
+from staffcast.tickets.exports.gather import SourceTable, gather, require_one_log
 from staffcast.tickets.exports.join import (
     EVENT_COLUMNS,
     frames_of_query,
@@ -32,7 +33,7 @@ from staffcast.tickets.exports.parts import Part, duplicates, frames_of
 from staffcast.tickets.exports.privacy import Pseudonyms
 from staffcast.tickets.exports.recognise import guess, is_header, recognise
 from staffcast.tickets.exports.report import Findings, ImportReport, masked
-from staffcast.tickets.exports.stage import Source, Staged, chunks_of, connect, expand, open_sources, stage
+from staffcast.tickets.exports.stage import chunks_of, connect, expand, open_sources, stage
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,31 +42,6 @@ __all__ = ["import_log", "suggest_mapping"]
 
 Progress = Callable[[str, int, int], None]
 _MOST_TOPICS, _FEWEST_TOPICS, _MOST_NAMES = 1_000, 20, 1_000
-# Our own columns, as they stand: a log that needs no vendor.
-_OWN = Format(
-    name="staffcast", title="a log with staffcast's own columns", kind="tickets",
-    fields={**{name: Field(names=(name,)) for name in TICKETS.columns}, "_updated": Field(names=("updated_at",))},
-)  # fmt: skip
-
-
-@dataclass(kw_only=True)
-class _Table:
-    """One source on its way: what it is, where it is staged, how its times are written."""
-
-    source: Source
-    binding: Binding
-    index: int
-    staged: Staged | None = None
-    rules: dict[str, TimeRule] = field(default_factory=dict)
-
-    @property
-    def form(self) -> Format:
-        return self.binding.format
-
-    @property
-    def time_columns(self) -> dict[str, tuple[int, ...]]:
-        at = self.binding.at
-        return {n: at[n] for n in at if column_of(n).kind == "time" and not self.form.fields[n].after}
 
 
 def import_log(
@@ -135,7 +111,7 @@ def import_log(
                 con=con, folder=Path(name), output=output, people=Pseudonyms(key), zone=zone, dates=dates,
                 keep_agents=keep_agents, now=now if now is not None else pd.Timestamp.now(tz="UTC"), progress=progress,
             )  # fmt: skip
-            return run.all(_tables(paths, con, form, mapping))
+            return run.all(gather(paths, con, form, mapping))
         finally:
             con.close()
 
@@ -165,44 +141,6 @@ def suggest_mapping(file: str | Path, *, form: str | None = None, zone: str | No
     return mapping_text(binding, columns, zone=zone)
 
 
-def _tables(
-    paths: Sequence[Path], con: duckdb.DuckDBPyConnection, form: str | None, mapping: Format | None
-) -> list[_Table]:
-    tables: list[_Table] = []
-    short = len({path.name for path in paths}) == len(paths)
-    for path in paths:
-        sources = [replace(s, shown=path.name if short else str(path)) for s in open_sources(path, con)]
-        unknown: list[InputError] = []
-        for source in sources:
-            try:
-                binding = _binding(source, form, mapping)
-            except InputError as error:
-                # A page of an API holds lists of users and groups beside the tickets.
-                unknown.append(error)
-                continue
-            tables.append(_Table(source=source, binding=binding, index=len(tables)))
-        if len(unknown) == len(sources):
-            raise unknown[0]
-    return tables
-
-
-def _binding(source: Source, form: str | None, mapping: Format | None) -> Binding:
-    if mapping is not None:
-        binding = bind(mapping, source.columns)
-        absent = [f"{n} = {' or '.join(f.names)}" for n, f in mapping.fields.items() if n not in binding.at]
-        if absent:
-            shown = ", ".join(masked(c) for c in source.columns[:60]) if is_header(source.columns) else "no header line"
-            raise InputError(f"has no column for {', '.join(absent)}; it has: {shown}", file=source.path)
-        return binding
-    try:
-        return recognise(source.columns, file=source.name, asked=form)
-    except InputError:
-        own = bind(_OWN, source.columns)
-        if form is None and all(name in own.at for name in _OWN.needs):
-            return own
-        raise
-
-
 @dataclass(kw_only=True)
 class _Run:
     """One import."""
@@ -222,9 +160,9 @@ class _Run:
     done: int = 0
     without: frozenset[str] = frozenset()
 
-    def all(self, tables: list[_Table]) -> ImportReport:
+    def all(self, tables: list[SourceTable]) -> ImportReport:
         """Go the whole way."""
-        _compatible(tables)
+        require_one_log(tables)
         for table in tables:
             positions = sorted({p for places in table.time_columns.values() for p in places})
             table.staged, lost = stage(table.source, table.binding, self.con, self.folder, self.found, positions)
@@ -260,7 +198,7 @@ class _Run:
         """Where the result grows; a folder of its own, as it may be called like anything else here."""
         return self.folder / "made" / self.output.name
 
-    def _settle_dates(self, tables: list[_Table]) -> None:
+    def _settle_dates(self, tables: list[SourceTable]) -> None:
         """Decide for each time column how its dates are written: by its own dates, else by those beside it."""
         surveys = {
             (t.index, name): Survey.of([d for p in places for d in (t.staged.days.get(p, ()) if t.staged else ())])
@@ -282,7 +220,7 @@ class _Run:
                     note = f"{self._shown(table, name)}: {rule.why}; exchanged back"
                     self.notes += [note] if note not in self.notes else []
 
-    def _refuse_texts(self, tables: list[_Table]) -> None:
+    def _refuse_texts(self, tables: list[SourceTable]) -> None:
         """Labels with too many different values are texts or names of people: not taken."""
         labels = [name for name in LABELS if any(name in t.binding.at for t in tables)]
         if not labels:
@@ -307,16 +245,16 @@ class _Run:
                 self.notes.append(f"{theirs} has about {distinct:,} different values: not a {name}, so it is not kept")
         self.without = frozenset(refused)
 
-    def _shown(self, table: _Table, ours: str) -> str:
-        return masked(_names(table)[table.binding.at[ours][0]])
+    def _shown(self, table: SourceTable, ours: str) -> str:
+        return masked(table.names[table.binding.at[ours][0]])
 
-    def _frames(self, table: _Table) -> Iterator[pd.DataFrame]:
+    def _frames(self, table: SourceTable) -> Iterator[pd.DataFrame]:
         """Normalised rows of one table."""
         assert table.staged is not None  # staged before
         reading = Reading(
             file=table.source.name, binding=table.binding, rules=table.rules, zone=self.zone or table.form.zone,
             people=self.people, keep_agents=self.keep_agents, now=self.now,
-            names=tuple(masked(n) for n in _names(table)), without=self.without,
+            names=tuple(masked(n) for n in table.names), without=self.without,
         )  # fmt: skip
         for raw, rows in chunks_of(table.staged, table.binding.positions, self.con):
             yield normalise(raw, rows, reading, self.found).assign(_file=table.index)
@@ -324,7 +262,7 @@ class _Run:
             if self.progress is not None:
                 self.progress("importing", self.done, self.rows_in)
 
-    def _series(self, tables: list[_Table], zone: str) -> tuple[int, int]:
+    def _series(self, tables: list[SourceTable], zone: str) -> tuple[int, int]:
         frames = [frame for table in tables for frame in self._frames(table)]
         merged = pd.concat(frames, ignore_index=True)
         if merged.empty:
@@ -337,7 +275,7 @@ class _Run:
         write_table(series, self._made)
         return len(series), len(merged) - (self.found.total("dropped") - before) - len(series)
 
-    def _part(self, tables: list[_Table], kind: str, zone: str) -> Part | None:
+    def _part(self, tables: list[SourceTable], kind: str, zone: str) -> Part | None:
         """Normalised rows of all tables of one kind, on disk."""
         mine = [t for t in tables if t.form.kind == kind]
         if not mine:
@@ -352,7 +290,7 @@ class _Run:
                     part.write(frame)
         return part
 
-    def _tickets(self, tables: list[_Table], zone: str) -> tuple[int, int]:
+    def _tickets(self, tables: list[SourceTable], zone: str) -> tuple[int, int]:
         names, forms = [t.source.name for t in tables], [t.form for t in tables]
         if self.output.suffix.lower() not in (".parquet", ".pq"):
             raise InputError("tickets are written as Parquet: end the output in .parquet", file=self.output)
@@ -367,7 +305,7 @@ class _Run:
             out = self._finish(frames, columns, zone, names, forms, derived=False)
             return out, usable - out
         part = self._part(tables, "tickets", zone)
-        assert part is not None  # _compatible saw to it
+        assert part is not None  # require_one_log saw to it
         path, columns = (
             self._single(part, zone, names, "the ticket stands again, changed later or further down"),
             part.columns,
@@ -448,11 +386,11 @@ class _Run:
             self.found.add("mended", "closed once and open again: not closed", name, rows_of(frame[again], k))
         return frame.assign(resolved_at=frame["resolved_at"].mask(again))
 
-    def _report(self, tables: list[_Table], zone: str, rows_out: int, folded: int) -> ImportReport:
+    def _report(self, tables: list[SourceTable], zone: str, rows_out: int, folded: int) -> ImportReport:
         taken: dict[str, str] = {}
         unused: dict[str, None] = {}
         for table in tables:
-            shown = [masked(n) for n in _names(table)]
+            shown = [masked(n) for n in table.names]
             read = {p for n, places in table.binding.at.items() if n not in self.without for p in places}
             unused.update(dict.fromkeys(n for k, n in enumerate(shown) if k not in read))
             for ours, places in table.binding.at.items():
@@ -477,11 +415,6 @@ class _Run:
         )  # fmt: skip
 
 
-def _names(table: _Table) -> tuple[str, ...]:
-    header = table.form.header
-    return header if header and len(header) == len(table.source.columns) else table.source.columns
-
-
 def _derived(frame: pd.DataFrame, from_stated: bool) -> pd.DataFrame:
     """With what follows from other columns."""
     if from_stated and "stated_frt_s" in frame:
@@ -491,22 +424,3 @@ def _derived(frame: pd.DataFrame, from_stated: bool) -> pd.DataFrame:
     if "reopened_at" in frame and "reopens" not in frame:
         frame = frame.assign(reopens=frame["reopened_at"].notna().astype(np.float64))
     return frame
-
-
-def _compatible(tables: list[_Table]) -> None:
-    """Refuse files that do not make one log."""
-    kinds = {t.form.kind for t in tables}
-    for alone in ("events", "intervals"):
-        if alone in kinds and len(kinds) > 1:
-            other = next(t for t in tables if t.form.kind != alone)
-            first = next(t for t in tables if t.form.kind == alone)
-            raise InputError(
-                f"{first.form.title} and {other.form.title} ({other.source.name}) do not make one log; "
-                "import them apart",
-                file=first.source.path,
-            )
-    if kinds & {"metrics", "comments"} and "tickets" not in kinds:
-        raise InputError(
-            f"holds {tables[0].form.title} only: give the file of the tickets too, which says when each was created",
-            file=tables[0].source.path,
-        )
