@@ -229,6 +229,17 @@ def test_unknown_exports_are_refused_with_help(tmp_path):
         imported(tmp_path, {"g.csv": data}, form="hubspot")
 
 
+def test_a_header_of_two_vendors_is_not_guessed(tmp_path):
+    """As many marks of one vendor as of another: the error names both, and --format decides."""
+    head = "Ticket ID,Created time,Resolved time,Closed time,createdate,closed_date,hs_pipeline"
+    row = "1,2026-03-02T08:00:00Z,,,2026-03-03T08:00:00Z,,x"
+    content = f"{head}\n{row}\n".encode()
+    with pytest.raises(InputError, match=r"may be of .*(Freshdesk.*HubSpot|HubSpot.*Freshdesk).*--format"):
+        imported(tmp_path, {"x.csv": content})
+    frame, _ = imported(tmp_path, {"x.csv": content}, form="hubspot")
+    assert list(frame["created_at"].dt.day) == [3]
+
+
 def test_a_written_mapping_reads_the_file_it_was_written_for(tmp_path):
     """What --write-mapping writes is a mapping that imports the same tickets, for known and for unknown exports."""
     truth = desk()

@@ -151,7 +151,8 @@ class _Chunk:
         if field.values:
             known = {k.casefold(): v for k, v in field.values.items()}
             meant = merged.str.casefold().map(known)
-            merged = merged.where(meant.isna(), meant).replace("", None)
+            merged = merged.where(meant.isna(), meant)
+            merged = merged.mask(merged == "")
         return merged
 
     def times(self, name: str, created: pd.Series | None) -> pd.Series:
@@ -226,7 +227,7 @@ class _Chunk:
             role = "agent" if name == "agent" else "customer" if name in PEOPLE else "private"
             return reading.people.column(text, role=role)
         longest = _LONGEST_LABEL if name in LABELS else _LONGEST_ID
-        long = (text.str.len() > longest).fillna(value=False).to_numpy(dtype=bool)
+        long = (text.str.len() > longest).to_numpy(dtype=bool)
         if name in LABELS:
             self.note("mended", f"{theirs} is longer than a name is, taken as unknown: texts are not kept", long)
             text = text.mask(long)

@@ -119,8 +119,9 @@ class Pseudonyms:
     def scrub(self, values: pd.Series, *, ids: bool = False) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
         """Labels (queue, topic …) or ids with a phone number or address in them replaced by codes; which they were."""
         if ids:
-            odd = values.str.contains("@", regex=False) | values.str.startswith("+")
-            which = odd.fillna(value=False).to_numpy(dtype=bool)
+            text = values.str
+            odd = text.contains("@", regex=False, na=False) | text.startswith("+", na=False)
+            which = odd.to_numpy(dtype=bool)
         else:
             codes, unique = pd.factorize(values)
             hit = [CONTACT.search(str(u)) is not None for u in unique]
