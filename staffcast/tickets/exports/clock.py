@@ -295,7 +295,7 @@ def _as_iso(text: pd.Series, rule: TimeRule) -> tuple[pd.Series, npt.NDArray[np.
     parts = text.str.extract(_SPLIT)
     fits = parts[0].notna().to_numpy()
     a, b, c = (pd.to_numeric(parts[k], errors="coerce").fillna(0).astype(int).to_numpy() for k in range(3))
-    digits = parts[0].str.len().fillna(0).to_numpy()
+    digits, last = (pd.to_numeric(parts[k].str.len(), errors="coerce").fillna(0).to_numpy() for k in (0, 2))
     ahead = digits == 4
     swapped = ahead & fits & bool(rule.swapped) & (b <= 12) & (c <= 12)
     year, month, day = np.where(ahead, a, c), b.copy(), np.where(ahead, c, a)
@@ -303,7 +303,7 @@ def _as_iso(text: pd.Series, rule: TimeRule) -> tuple[pd.Series, npt.NDArray[np.
         month, day = np.where(ahead, month, a), np.where(ahead, day, b)
     month, day = np.where(swapped, day, month), np.where(swapped, month, day)
     year = np.where(year < 100, year + 2000, year)
-    usable = fits & ((digits == 4) | ((digits <= 2) & np.isin(parts[2].str.len().fillna(0).to_numpy(), (2, 4))))
+    usable = fits & ((digits == 4) | ((digits <= 2) & np.isin(last, (2, 4))))
     if rule.order == "mixed":
         usable &= ahead
     clock = _clock(parts[3])

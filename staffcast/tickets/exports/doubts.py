@@ -31,7 +31,7 @@ class Doubts:
         rows = frame["_row"].to_numpy(dtype=np.int64)
 
         def odd(reason: str, mask: pd.Series) -> None:
-            self._found.add("suspicious", reason, file, rows[mask.fillna(value=False).to_numpy(dtype=bool)])
+            self._found.add("suspicious", reason, file, rows[mask.to_numpy(dtype=bool)])
 
         for name in ("first_response_at", "resolved_at", "assigned_at"):
             if name in frame:
