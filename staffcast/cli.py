@@ -18,6 +18,7 @@ import click
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from staffcast import __version__
+from staffcast.cli_import import import_command
 from staffcast.cli_kpi import ab, alarm, kpi, now
 from staffcast.cli_options import (
     BAD_INPUT,
@@ -81,6 +82,9 @@ def main() -> None:
     Every step stands alone too and reads what the step before wrote. Exit codes: 0 done; 2 input or option that
     cannot be used; 3 plan made, but it misses its target; 4 result cannot be written; 130 interrupted.
     """  # noqa: D301  # click reads the \b itself: what follows is not to be wrapped
+
+
+main.add_command(import_command)
 
 
 @main.command()

@@ -14,7 +14,7 @@ WAY = (
     "scenario_values", "play_values", "scenario", "patience", "new_queues", "channels", "calendars",
     "requirement", "staffing", "levers", "settings", "crews", "playing", "comparing", "sweeping", "plan", "reviewing",
     "report",
-    "cli_options", "cli_output", "cli_kpi", "cli_sweep", "cli", "__main__",
+    "cli_options", "cli_output", "cli_import", "cli_kpi", "cli_sweep", "cli", "__main__",
 )  # fmt: skip
 # Rooms that are kept from more than the order keeps them from.
 ONLY = {
@@ -30,7 +30,19 @@ ONLY = {
     "scenario": {"contracts", "scenario_values", "play_values"},
 }
 LONGEST = 500
-HEAVY = {"matplotlib", "statsmodels", "prophet", "pandas", "numpy", "scipy", "holidays", "rich", "jinja2"}
+HEAVY = {
+    "matplotlib",
+    "statsmodels",
+    "prophet",
+    "pandas",
+    "numpy",
+    "scipy",
+    "holidays",
+    "rich",
+    "jinja2",
+    "duckdb",
+    "pyarrow",
+}
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import pandas as pd
 
 from staffcast.contracts import SERIES, TICKETS, InputError, bad_value, check_zone
 from staffcast.contracts.files import read_frame, stated_zone
+from staffcast.tickets.exports.recognise import resembles
 from staffcast.tickets.times import describe_rows, parse_times
 
 __all__ = ["FATES", "IntervalLog", "TicketLog", "read_log"]
@@ -177,9 +178,20 @@ def _tickets(
     allow_gaps: bool,
     file: Path | None,
 ) -> TicketLog:
+    vendor = resembles([str(name) for name in frame.columns])
+    hint = (
+        f"this looks like an export of {vendor}: run `staffcast import` first and read what it writes" if vendor else ""
+    )
     frame = frame.rename(columns=_aliases(frame, _TICKET_ALIASES))
-    TICKETS.require_columns(frame, file=file)
-    notes: list[str] = []
+    try:
+        TICKETS.require_columns(frame, file=file)
+    except InputError as error:
+        if file is not None and ".json" in file.name.lower():
+            hint = "JSON is read by `staffcast import`: run it first and read what it writes"
+        raise InputError(f"{error}. {hint[0].upper()}{hint[1:]}" if hint else str(error)) from None
+    notes: list[str] = (
+        [f"{hint}: it brings response times, units and closings that are not read here"] if vendor else []
+    )
     for column in (c for c in _TIMES if c in frame):
         parsed = parse_times(frame[column], zone=zone, column=column, file=file)
         # One resolution for all, or an empty column could not be filled from another.
