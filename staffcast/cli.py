@@ -9,7 +9,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,8 @@ import click
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from staffcast import __version__
+from staffcast.cli_import import import_command
+from staffcast.cli_kpi import ab, alarm, kpi, now
 from staffcast.cli_options import (
     BAD_INPUT,
     FORECAST,
@@ -80,6 +82,9 @@ def main() -> None:
     Every step stands alone too and reads what the step before wrote. Exit codes: 0 done; 2 input or option that
     cannot be used; 3 plan made, but it misses its target; 4 result cannot be written; 130 interrupted.
     """  # noqa: D301  # click reads the \b itself: what follows is not to be wrapped
+
+
+main.add_command(import_command)
 
 
 @main.command()
@@ -413,38 +418,8 @@ def compare(
             click.echo(sentence, err=True)
 
 
-main.add_command(sweep)
-
-
-@main.command()
-@click.argument("log", type=click.Path())
-@click.option("--by", default="queue", show_default=True,
-              help="Cuts: queue, agent, priority, channel, hour, weekday, day, week, month.")  # fmt: skip
-@click.option("--clock", type=click.Choice(["business", "calendar"]), default="business", show_default=True,
-              help="Whether closed hours count in response times.")  # fmt: skip
-@click.option("--roster", type=click.Path(), help="Who was on duty when; prints utilization per agent instead.")
-@click.option("--backlog", "every", metavar="STEP", help="Print the backlog every 1h, 1d … instead.")
-@options(LOG, STAFF)
-@output_options
-@click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
-@click.pass_context
-def kpi(
-    ctx: click.Context, log: str, by: str, clock: Literal["business", "calendar"], roster: str | None,
-    every: str | None, scenario_file: str | None, output: str | None, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
-    """Measure a ticket LOG: volume, first response, resolution, handle time; the backlog; utilization."""
-    from staffcast.plan import backlog_table, kpi_table
-
-    scenario = scenario_of(ctx, scenario_file)
-    if every is not None:
-        table, notes = backlog_table(log, scenario, every=every)
-    else:
-        cuts = [part.strip() for part in by.split(",") if part.strip()]
-        table, notes = kpi_table(log, scenario, by=cuts, clock=clock, roster=roster)
-    if not quiet:
-        for note in notes:
-            click.echo(f"note: {note}", err=True)
-    deliver(table, "kpi", output, as_json, title="KPIs")
+for _command in (sweep, kpi, ab, now, alarm):
+    main.add_command(_command)
 
 
 @main.command()

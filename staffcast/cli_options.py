@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAD_INPUT",
+    "CLOCKS",
     "FORECAST",
     "INTERRUPTED",
     "KEEP",
@@ -34,6 +35,11 @@ __all__ = [
 ]
 
 BAD_INPUT, MISSED, NOT_WRITTEN, INTERRUPTED = 2, 3, 4, 130
+
+# The names of staffcast.utilization.CLOCKS, which is too heavy to be loaded for a --help.
+CLOCKS = (
+    "business", "calendar", "zendesk", "intercom", "callbell", "trengo", "wati", "chatwoot", "freshdesk", "respondio",
+)  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 

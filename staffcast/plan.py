@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
@@ -304,7 +303,7 @@ def kpi_table(
     scenario: Scenario,
     *,
     by: Sequence[str],
-    clock: Literal["business", "calendar"] = "business",
+    clock: str = "business",
     roster: str | Path | pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """KPIs of a log, or with a roster utilization per agent; and the notes of the reading.

@@ -48,6 +48,9 @@ COMMANDS = (
     "kpi",
     "today",
     "accuracy",
+    "ab",
+    "now",
+    "alarm",
     "completion",
 )
 

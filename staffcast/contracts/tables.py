@@ -227,6 +227,9 @@ TICKETS = Table(
         ),
         "reopens": Column(kind="whole", about="times reopened", required=False, nullable=True, low=0),
         "replies": Column(kind="whole", about="replies by people", required=False, nullable=True, low=0),
+        "assignees": Column(
+            kind="whole", about="how many agents it was given to", required=False, nullable=True, low=0
+        ),
         "customer_messages": Column(
             kind="whole", about="messages by the customer", required=False, nullable=True, low=0
         ),

@@ -11,7 +11,7 @@ from staffcast.contracts import ROSTER, InputError
 from staffcast.contracts.files import read_frame
 from staffcast.tickets import TicketLog, parse_times
 
-__all__ = ["AVAILABLE", "OFF", "read_roster", "utilization"]
+__all__ = ["AVAILABLE", "OFF", "read_roster", "utilization", "within"]
 
 AVAILABLE = "available"
 # Paid but not logged in; every other state that is not "available" is logged in and unavailable.
@@ -72,7 +72,7 @@ def utilization(roster: pd.DataFrame, log: TicketLog | None = None) -> pd.DataFr
         tickets, utilization`` (handling ÷ logged-in) and ``occupancy`` (handling ÷ available).
     """
     if log is not None:
-        roster = _within(roster, log.frame["created_at"].min(), log.end)
+        roster = within(roster, log.frame["created_at"].min(), log.end)
     hours = (roster["end"] - roster["start"]).dt.total_seconds() / 3600
     state = roster["state"].str.lower()
     table = pd.DataFrame(
@@ -99,7 +99,7 @@ def utilization(roster: pd.DataFrame, log: TicketLog | None = None) -> pd.DataFr
     return table
 
 
-def _within(roster: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+def within(roster: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Cut stretches to a span; what lies outside is dropped."""
     start, end = roster["start"], roster["end"]
     cut = roster.assign(start=start.where(start > first, first), end=end.where(end < last, last))

@@ -220,7 +220,7 @@ def test_waiting_runs_to_the_end_of_the_log():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"by": ["team"]}, "`by` must be one of queue, agent.*got 'team'"),
+        ({"by": ["desk"]}, "`by` must be one of queue, agent.*got 'desk'"),
         ({"by": ["channel"]}, "`by` must be a column that the log has, got 'channel'"),
         ({"clock": "wall"}, '`clock` must be "business" or "calendar"'),
     ],

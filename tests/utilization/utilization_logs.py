@@ -17,9 +17,8 @@ def at(text, zone=BERLIN):
 def log_of(rows, **options):
     """A log from dicts; missing keys are empty."""
     frame = pd.DataFrame([{"ticket_id": f"T{i:05d}", **row} for i, row in enumerate(rows)])
-    for name in ("created_at", "offered_at", "first_response_at", "resolved_at"):
-        if name in frame:
-            frame[name] = pd.to_datetime(frame[name], utc=True).dt.tz_convert(BERLIN)
+    for name in (c for c in frame if c.endswith("_at")):
+        frame[name] = pd.to_datetime(frame[name], utc=True).dt.tz_convert(BERLIN)
     return read_log(frame, zone=BERLIN, **options)
 
 
@@ -33,6 +32,7 @@ def random_rows(seed, n=300, *, days=40, start="2025-03-10"):
             "created_at": created, "queue": rng.choice(["a", "b"]), "priority": str(rng.integers(1, 4)),
             "channel": rng.choice(["chat", "phone"]), "agent": None, "reopens": int(rng.random() < 0.2),
             "csat": float(rng.integers(1, 6)) if rng.random() < 0.3 else np.nan,
+            "team": rng.choice(["north", "south"]), "topic": rng.choice(["bill", "fault"]), "bot_option": None,
         }  # fmt: skip
         fate = rng.choice(["bot", "answered", "open", "abandoned", "waiting"], p=[0.2, 0.45, 0.1, 0.1, 0.15])
         if fate != "bot":

@@ -1,0 +1,144 @@
+"""The commands that look back, as they are typed."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from staffcast.cli import main
+from staffcast.utilization import parse_targets
+
+RULES = ("--zone", "Europe/Berlin", "--hours", "always")
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert result.exit_code == code, f"exit {result.exit_code}\n{result.stderr}\n{result.exception!r}"
+    return result
+
+
+def read(text):
+    return pd.read_csv(io.StringIO(text))
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """Four weeks of chats from a Monday on: replies in about a minute, a script by ticket, surveys, two agents."""
+    rng = np.random.default_rng(5)
+    folder = tmp_path_factory.mktemp("kpi")
+    n = 1200
+    created = pd.Timestamp("2025-03-03 08:00", tz="Europe/Berlin") + pd.to_timedelta(
+        np.sort(rng.integers(0, 28, n) * 86_400 + rng.integers(0, 36_000, n)), unit="s"
+    )
+    reply = created + pd.to_timedelta(rng.exponential(40, n), unit="s")
+    frame = pd.DataFrame(
+        {
+            "ticket_id": range(n), "created_at": created, "first_response_at": reply,
+            "resolved_at": reply + pd.Timedelta(minutes=5), "channel": "chat", "agent": rng.choice(["x", "y"], n),
+            "handle_s": 300, "csat": rng.integers(3, 6, n), "bot_script": rng.choice(["old", "new"], n),
+            "customer_id": rng.integers(0, 900, n), "stated_frt_s": np.round((reply - created).total_seconds()),
+        }
+    )  # fmt: skip
+    frame.loc[n - 3 :, ["first_response_at", "resolved_at", "handle_s", "csat"]] = None
+    frame.to_csv(folder / "log.csv", index=False)
+    return folder
+
+
+def test_every_kpi_by_hour_agent_and_week(desk):
+    """The issue's own command prints the long table; its volumes sum to the log's, and notes say what is lacking."""
+    done = run("kpi", desk / "log.csv", "--by", "hour,agent", "--period", "week", *RULES)
+    table = read(done.stdout)
+    assert list(table.columns[:5]) == ["week", "hour", "agent", "kpi", "value"]
+    assert table.loc[table["kpi"] == "volume", "value"].sum() == 1200
+    assert table["week"].unique().tolist() == ["2025-03-03", "2025-03-10", "2025-03-17", "2025-03-24"]
+    assert "nps left out: the log lacks nps" in done.stderr
+    assert "clock business" in done.stderr
+    body = json.loads(run("kpi", desk / "log.csv", "--all", "--json", *RULES).stdout)
+    assert body["kind"] == "kpis"
+    assert {"kpi", "value", "low", "high", "n", "plain", "unit", "interval", "note"} == set(body["rows"][0])
+
+
+def test_a_missed_target_has_an_exit_code(desk, tmp_path):
+    """A target that is met or undecided ends with 0, a missed one with 3, and stderr says which it is."""
+    goals = tmp_path / "goals.toml"
+    goals.write_text('[[target]]\nkpi = "frt_human_mean_s"\nat_most = "10m"\nwhere = { channel = "chat" }\n')
+    done = run("kpi", desk / "log.csv", "--targets", goals, "--period", "week", "--check", *RULES)
+    assert read(done.stdout)["verdict"].tolist() == ["met"] * 4
+    goals.write_text('[[target]]\nkpi = "frt_human_mean_s"\nat_most = "10s"\n')
+    done = run("kpi", desk / "log.csv", "--targets", goals, "--check", *RULES, code=3)
+    assert "missed: frt_human_mean_s: " in done.stderr
+    run("kpi", desk / "log.csv", "--targets", goals, *RULES)
+    goals.write_text('[[target]]\nkpi = "frt_human_mean_s"\nat_most = "10m"\nwhere = { channel = "email" }\n')
+    assert "no target is about" in run("kpi", desk / "log.csv", "--targets", goals, *RULES, code=2).stderr
+    assert "does not tell: frt_bot_mean_s" in run("kpi", desk / "log.csv", "--targets", "default", *RULES).stderr
+
+
+def test_benchmarks_are_written_once(tmp_path):
+    """--write-targets writes a file that can be read, alone or with a log, and never over one that is there."""
+    run("kpi", "--write-targets", tmp_path / "t.toml")
+    assert len(parse_targets((tmp_path / "t.toml").read_text(encoding="utf-8"))) > 10
+    assert "not written over" in run("kpi", "--write-targets", tmp_path / "t.toml", code=2).stderr
+    assert "Missing argument" in run("kpi", code=2).stderr
+
+
+def test_clocks_and_the_stated_figure(desk):
+    """A vendor's clock is taken by name; --reconcile finds the one that the stated figures follow."""
+    wide = read(run("kpi", desk / "log.csv", "--by", "", "--clock", "zendesk", *RULES).stdout)
+    assert wide["frt_mean_s"].iloc[0] == pytest.approx(40, rel=0.2)
+    done = run("kpi", desk / "log.csv", "--reconcile", *RULES)
+    assert read(done.stdout)["equal"].max() == 1
+    assert "100 % of 1197 tickets within a minute" in done.stderr
+    assert set(read(run("kpi", desk / "log.csv", "--reconcile", "--clock", "callbell", *RULES).stdout)["clock"]) == {
+        "callbell"
+    }
+    assert "starts at assigned_at" in run("kpi", desk / "log.csv", "--clock", "wati", *RULES, code=2).stderr
+
+
+def test_two_scripts(desk):
+    """Variants by a column, any KPI, with the sample that it takes; other columns may still be renamed."""
+    done = run("ab", desk / "log.csv", "--column", "bot_script", "--kpi", "frt_mean", "--difference", "5", *RULES)
+    row = read(done.stdout).iloc[0]
+    assert (row["a"], row["b"]) == ("new", "old")
+    # Exponential waits of 40 s: 2 · 40² · 7.849 ÷ 5² a variant.
+    assert row["needed"] == pytest.approx(1005, rel=0.25)
+    assert "old is " in done.stderr
+    again = run(
+        "ab", desk / "log.csv", "--column", "bot_script", "--column", "topic=agent", "--kpi", "csat", "-q", *RULES
+    )
+    assert read(again.stdout)["method"].iloc[0] == "Newcombe"
+    assert "name the column of the variants once" in run("ab", desk / "log.csv", "--kpi", "csat", *RULES, code=2).stderr
+
+
+def test_the_desk_now(desk):
+    """Three tickets wait, each shown with its wait; --show load and moves print the other tables."""
+    done = run("now", desk / "log.csv", *RULES)
+    assert len(read(done.stdout)) == 3
+    assert "3 wait" in done.stderr
+    assert set(read(run("now", desk / "log.csv", "--show", "load", *RULES).stdout)["agent"]) == {"x", "y"}
+    assert read(run("now", desk / "log.csv", "--show", "moves", "--most", "9", *RULES).stdout).empty
+    assert json.loads(run("now", desk / "log.csv", "--json", *RULES).stdout)["unassigned"] == 0
+
+
+def test_the_alarm_is_quiet_here(desk):
+    """A desk that answers in a minute is calm, exit code 0; one held to a second is not, exit code 3 with --check."""
+    done = run("alarm", desk / "log.csv", "--frt", "80% in 1h", "--check", *RULES)
+    assert read(done.stdout)["state"].tolist() == ["calm"]
+    assert "calm" in done.stderr
+    run("alarm", desk / "log.csv", "--frt", "99% in 1s", "--check", *RULES, code=3)
+
+
+def test_unavailable_stretches(desk, tmp_path):
+    """--unavailable lists when who was on a break; it needs a roster."""
+    roster = tmp_path / "roster.csv"
+    times = ("x,2025-03-03 08:00,2025-03-03 12:00,available", "x,2025-03-03 12:00,2025-03-03 12:30,break")
+    roster.write_text("\n".join(("agent,start,end,state", *times)))
+    table = read(run("kpi", desk / "log.csv", "--roster", roster, "--unavailable", *RULES).stdout)
+    assert table[["agent", "state", "minutes"]].to_numpy().tolist() == [["x", "break", 30]]
+    assert "needs --roster" in run("kpi", desk / "log.csv", "--unavailable", *RULES, code=2).stderr
+    found = read(run("kpi", desk / "log.csv", "--all", "--roster", roster, *RULES).stdout)
+    assert {"utilization", "occupancy", "idle_h"} <= set(found["kpi"])

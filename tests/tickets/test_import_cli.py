@@ -1,0 +1,101 @@
+"""The command: what it prints, where it writes, what it refuses; and the way from a raw export to a plan."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from export_files import as_csv, desk, freshdesk_csv, generic_csv, stamp, zendesk_csv
+
+from staffcast.cli import main
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("APPDATA", str(tmp_path / "config"))
+    return tmp_path
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert result.exit_code == code, f"{result.stdout}\n{result.stderr}\n{result.exception!r}"
+    return result
+
+
+def test_it_says_what_it_understood_and_did(here):
+    """Files, vendor, columns with units, what was not taken, what was dropped with its rows, and the sum of rows."""
+    truth = desk()
+    (here / "z.csv").write_bytes(zendesk_csv(truth) + zendesk_csv(truth).splitlines(keepends=True)[3])
+    said = run("import", "z.csv", "-o", "out/t.parquet").stdout
+    for part in (
+        "read: z.csv as Zendesk; times in UTC", "stated_frt_s ← first_reply_time_in_minutes [min]",
+        "not taken (texts are never kept): subject, current_tags", "people are codes",
+        "dropped: 1 × the ticket stands again, changed later or further down (first: z.csv:4)",
+        "rows: 41 in = 40 out + 1 dropped", "tickets: 40 rows written to out/t.parquet",
+    ):  # fmt: skip
+        assert part in said
+    assert (here / "config" / "staffcast" / "pseudonym.key").exists()
+    told = json.loads(run("import", "z.csv", "-o", "out/t.parquet", "--json").stdout)
+    assert told["kind"] == "import"
+    assert (told["table"], told["rows_out"]) == ("tickets", 40)
+    assert told["dropped"][0]["examples"] == ["z.csv:4"]
+    assert run("import", "z.csv", "-o", "out/t.parquet", "-q").stdout == ""
+
+
+def test_errors_are_one_line_and_write_nothing(here):
+    """No traceback, exit code 2 for input and 4 for output."""
+    (here / "f.csv").write_bytes(freshdesk_csv(desk()))
+    said = run("import", "f.csv", "-o", "out/t.parquet", code=2).stderr
+    assert said.startswith("staffcast: f.csv, row 2, column Created time: times are wall clock")
+    assert not (here / "out" / "t.parquet").exists()
+    (here / "file").write_text("")
+    assert run("import", "f.csv", "-o", "file/t.parquet", "--zone", "UTC", code=4).stderr.startswith("staffcast: ")
+    assert "must not stand beside" in run("import", "f.csv", "-o", "t.parquet", "--key", "k.key", code=2).stderr
+    assert "did you mean zendesk?" in run("import", "f.csv", "--format", "zendeks", code=2).stderr
+
+
+def test_a_mapping_is_written_edited_and_read(here):
+    """--write-mapping imports nothing; the file it writes is read by --mapping."""
+    data, mapping = generic_csv(desk())
+    (here / "g.csv").write_bytes(data)
+    run("import", "g.csv", "--write-mapping", "m.toml", "--zone", "America/Sao_Paulo")
+    assert 'resolved_at = {column = "Closed"}' in (here / "m.toml").read_text()
+    assert not (here / "tickets.parquet").exists()
+    (here / "m.toml").write_text(mapping)
+    assert "40 rows written to tickets.parquet" in run("import", "g.csv", "--mapping", "m.toml").stdout
+
+
+def test_from_a_raw_export_to_counts_kpis_and_the_hint(here):
+    """Count and kpi read what import writes, in its zone; a raw export is sent to import first."""
+    created = pd.Series(pd.date_range("2026-01-05T08:00Z", "2026-03-01T18:00Z", freq="37min"))
+    truth = desk(len(created)).assign(created_at=created)
+    truth["first_response_at"] = created + pd.Timedelta(minutes=3)
+    truth["resolved_at"] = created + pd.Timedelta(minutes=30)
+    (here / "f.csv").write_bytes(freshdesk_csv(truth))
+    raw = run("count", "f.csv", "--zone", "Europe/Berlin", code=2).stderr
+    assert "This looks like an export of Freshdesk or Freshservice: run `staffcast import` first" in raw
+    (here / "z.csv").write_bytes(zendesk_csv(truth))
+    assert (
+        "note: this looks like an export of Zendesk: run `staffcast import` first"
+        in run("count", "z.csv", "-o", "s.csv").stderr
+    )
+    run("import", "f.csv", "--zone", "Europe/Berlin")
+    run("count", "tickets.parquet", "-o", "series.csv")
+    series = pd.read_csv(here / "series.csv")
+    assert set(series["zone"]) == {"Europe/Berlin"}
+    assert len(truth) - 2 <= series["y"].sum() <= len(truth)
+    kpis = json.loads(run("kpi", "tickets.parquet", "--clock", "calendar", "--json").stdout)
+    assert all(row["frt_p50_s"] == 180 for row in kpis["rows"])
+
+
+def test_the_ticket_id_alone_does_not_look_like_a_vendor(here):
+    """Staffcast's own logs get no hint."""
+    created = stamp(pd.Series(pd.date_range("2026-03-02T08:00Z", periods=60, freq="7h")))
+    (here / "own.csv").write_bytes(as_csv({"ticket_id": range(60), "created_at": created, "status": ["x"] * 60,
+                                           "priority": ["1"] * 60, "reopens": [0] * 60,
+                                           "replies": [1] * 60}))  # fmt: skip
+    assert "looks like" not in run("count", "own.csv", "-o", "s.csv").stderr
