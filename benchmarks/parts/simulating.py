@@ -105,8 +105,9 @@ def _speed(options: Options) -> str:
         "### Speed",
         prose(
             f"""A week of {TICKETS:,} tickets on {STEPS} quarter hours, about {AGENTS.mean():.0f} agents whose number
-            changes, two priorities, customers who give up after {PATIENCE_S:g} s on average: drawing, playing and adding
-            up, CPU time of one core per ticket. *Every feature*: lognormal handling, redials, reopening, repeats,
+            changes, two priorities, customers who give up after {PATIENCE_S:g} s on average: drawing, playing and
+            adding up, CPU time of one core per ticket. *Every feature*: lognormal handling, redials, reopening,
+            repeats,
             a bot
             in front, ageing, handing over, absence, a window, an opening backlog. The peers play the same week (SimPy
             the very same tickets; Ciw draws its own, for a third of the time), events only, without adding up by
