@@ -18,6 +18,7 @@ import click
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from staffcast import __version__
+from staffcast.cli_measure import measure
 from staffcast.cli_options import (
     BAD_INPUT,
     FORECAST,
@@ -444,6 +445,9 @@ def kpi(
         for note in notes:
             click.echo(f"note: {note}", err=True)
     deliver(table, "kpi", output, as_json, title="KPIs")
+
+
+main.add_command(measure)
 
 
 @main.command()

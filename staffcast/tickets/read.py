@@ -18,7 +18,17 @@ from staffcast.tickets.times import describe_rows, parse_times
 __all__ = ["FATES", "IntervalLog", "TicketLog", "read_log"]
 
 ALL_QUEUES = "all"
-_TIMES = ("created_at", "offered_at", "first_response_at", "resolved_at")
+# created_at first: where the file names no zone, its offset gives that of the others.
+_TIMES = tuple(name for name, column in TICKETS.columns.items() if column.kind == "time")
+# What a log as of an earlier instant cannot know yet, by the instant that makes it known.
+_KNOWN_WHEN = {
+    "resolved_at": ("outcome", "handle_s", "csat", "nps", "ces", "reopens", "stated_resolution_s",
+                    "stated_resolution_business_s", "status"),
+    "first_response_at": ("stated_frt_s", "stated_frt_business_s"),
+    "reopened_at": ("reopens",),
+    "last_reply_at": ("replies", "mean_reply_s"),
+    "last_customer_at": ("customer_messages",),
+}  # fmt: skip
 _NEVER_SOUGHT_AN_AGENT = ("bot_closed", "ivr_hangup", "phantom", "spam")
 _TICKET_ALIASES = {"id": "ticket_id", "opened_at": "created_at", "reopened": "reopens"}
 _INTERVAL_ALIASES = {
@@ -172,7 +182,8 @@ def _tickets(
     notes: list[str] = []
     for column in (c for c in _TIMES if c in frame):
         parsed = parse_times(frame[column], zone=zone, column=column, file=file)
-        frame = frame.assign(**{column: parsed.times})
+        # One resolution for all, or an empty column could not be filled from another.
+        frame = frame.assign(**{column: parsed.times.dt.as_unit("ns")})
         zone, notes = zone or parsed.zone, notes + list(parsed.notes)
     # Rows are left out after the check, so that its errors name the rows of the file.
     frame = (TICKETS if bad_rows == "error" else replace(TICKETS, key=())).check(frame, file=file)
@@ -192,12 +203,11 @@ def _tickets(
 
 
 def _as_of(frame: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
-    later = {c: frame[c] >= until for c in ("offered_at", "first_response_at", "resolved_at") if c in frame}
+    later = {c: frame[c] >= until for c in _TIMES[1:] if c in frame}
     out = frame.assign(**{c: frame[c].mask(hidden) for c, hidden in later.items()})
-    if "resolved_at" in later:
-        for column in ("outcome", "handle_s", "csat", "reopens"):
-            if column in out:
-                out[column] = out[column].mask(later["resolved_at"])
+    for instant, told in _KNOWN_WHEN.items():
+        if instant in later:
+            out = out.assign(**{c: out[c].mask(later[instant]) for c in told if c in out})
     if "wait_s" in out:
         waits = frame["offered_at"] + pd.to_timedelta(frame["wait_s"], unit="s") >= until
         for column in ("wait_s", "outcome"):
