@@ -94,7 +94,7 @@ def _of_queue(rows: pd.DataFrame, found: InHand, overlap: Floats, queue: str) ->
         ended = here["ended"].to_numpy(dtype=bool)
         estimates = aht_by_level(times, np.minimum(found.at_begin[own], k), ended, days)
         for j, each in enumerate(estimates, start=1):
-            more = f"{j} or more" if j == k else ""
+            more = f"{j} or more" if 1 < j == k else ""
             figures.append(of_estimate("aht_in_hand", each, "s", queue=queue, at=str(j), note=more))
     return figures
 

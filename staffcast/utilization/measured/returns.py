@@ -44,9 +44,12 @@ def reopen_figures(rows: pd.DataFrame, queue: str, *, settled: pd.Timestamp) -> 
     figures = [of_estimate("reopened", share(again, day_codes(rows["offered_at"])), "share", queue=queue)]
     if "handle_s" in rows and again.any():
         figures.append(_more_work(rows["handle_s"].to_numpy(dtype=float), again > 0, queue))
-    if "reopened_at" in rows and "resolved_at" in rows:
-        before = rows["reopened_at"] - rows["offered_at"]
-        figures += _delays("reopened_after", before[again > 0], queue, "from seeking a person to the last reopening")
+    if "reopened_at" in rows:
+        begin = rows["offered_at"]
+        if "first_response_at" in rows:
+            begin = rows["first_response_at"].fillna(begin)
+        before = (rows["reopened_at"] - begin)[again > 0]
+        figures += _delays("reopened_after", before, queue, "from the first reply to the last reopening")
     elif again.any():
         figures.append(Figure(measure="reopened_after", queue=queue, unit="s", note="needs reopened_at"))
     return figures
