@@ -46,6 +46,6 @@ def measure(
         written = options_of(ctx, scenario_file, beside=Path(output).parent)
         text = measured_scenario(found, scenario, written, log=Path(log).name, with_aht=with_aht)
         write_measured(text, output)
-        click.echo(f"scenario: {len(found.queues)} queue{"s" if len(found.queues) > 1 else ""} written to {output}", err=True)
+        click.echo(f"scenario: the measured inputs were written to {output}", err=True)
     if table or as_json or not output:
         deliver(found.table, "measured", table, as_json, title="Planning inputs")

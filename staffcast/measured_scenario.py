@@ -112,9 +112,7 @@ def _with_given(given: Mapping[str, Any], found: list[_Line]) -> list[str]:
     return lines
 
 
-def _of_queue(
-    measured: Measured, queue: str, rules: QueueRules, scenario: Scenario, with_aht: bool
-) -> list[_Line]:
+def _of_queue(measured: Measured, queue: str, rules: QueueRules, scenario: Scenario, with_aht: bool) -> list[_Line]:
     lines = [*_shrinkage(measured, queue), *_handling(measured, queue, with_aht), *_first_reply(measured, queue, rules)]
     patience = measured.of("patience", queue)
     if patience is not None and np.isfinite(patience.value):
@@ -146,7 +144,11 @@ def _handling(measured: Measured, queue: str, with_aht: bool) -> list[_Line]:
         why_not = _few(aht)
         if not why_not and not with_aht:
             why_not = "left to the plan, which takes it from the log by the hour, with its doubt (--with-aht states it)"
-        return [_Line(key="aht", value=duration_text(aht.value), figure=_said("aht", aht, f"n = {aht.n:,}"), why_not=why_not)]
+        return [
+            _Line(
+                key="aht", value=duration_text(aht.value), figure=_said("aht", aht, f"n = {aht.n:,}"), why_not=why_not
+            )
+        ]
     if alone is None or not np.isfinite(alone.value):
         return []
     figure = _said("aht: no handle_s; how long a conversation lasts that an agent has alone", alone, f"n = {alone.n:,}")
@@ -202,25 +204,24 @@ def _in_volume(measured: Measured, queue: str) -> list[_Line]:
     again = measured.of("redial", queue)
     if again is not None and np.isfinite(again.value):
         figure = _said("redial", again, f"n = {again.n:,} who gave up")
-        lines.append(_Line(key="redial", value=share_text(again.value), figure=figure, why_not=_few(again) or _IN_VOLUME))
+        lines.append(
+            _Line(key="redial", value=share_text(again.value), figure=figure, why_not=_few(again) or _IN_VOLUME)
+        )
         after = measured.of("redial_after", queue)
         if after is not None and np.isfinite(after.value):
             figure = _said("redial_after", after, f"n = {after.n:,}")
             value = duration_text(after.value)
             lines.append(_Line(key="redial_after", value=value, figure=figure, why_not=_few(after) or _IN_VOLUME))
     back, work, after = (measured.of(name, queue) for name in ("reopened", "reopened_work", "reopened_after"))
-    if back is not None and np.isfinite(back.value):
-        value = {"share": share_text(back.value)}
-        figure = _said("reopening", back, f"n = {back.n:,}")
-        if after is not None and np.isfinite(after.value):
-            value["after"] = duration_text(after.value)
-            figure += "; " + _said("after", after, f"n = {after.n:,}", span=False)
-        else:
-            figure += "; after how long is not known without reopened_at: add it as after"
+    if back is not None and after is not None and np.isfinite(back.value + after.value):
+        again_after = {"share": share_text(back.value), "after": duration_text(after.value)}
+        figure = (
+            _said("reopening", back, f"n = {back.n:,}") + "; " + _said("after", after, f"n = {after.n:,}", span=False)
+        )
         if work is not None and work.value > 0:
-            value["work"] = f"{100 * work.value:.0f}%"
+            again_after["work"] = f"{100 * work.value:.0f}%"
             figure += "; " + _said("work", work, f"n = {work.n:,}", span=False)
-        lines.append(_Line(key="reopening", value=value, figure=figure, why_not=_few(back) or _IN_VOLUME))
+        lines.append(_Line(key="reopening", value=again_after, figure=figure, why_not=_few(back) or _IN_VOLUME))
     closes, handover, harder = (measured.of(name, queue) for name in ("bot_closes", "bot_handover", "bot_harder"))
     if closes is not None and np.isfinite(closes.value):
         bot = {"closes": share_text(closes.value)}
@@ -237,7 +238,7 @@ def _in_volume(measured: Measured, queue: str) -> list[_Line]:
 
 def _below(measured: Measured, queue: str) -> list[str]:
     """Figures that no key takes, as comments."""
-    shown = {line for line in ("aht", "patience", "shrinkage", "first_reply")}
+    shown = ("aht", "shrinkage", "first_reply")  # beside their keys above
     titles = {
         "shrinkage": "Shrinkage by weekday", "shrinkage_cause": "Shrinkage by cause", "aht": "Handle time by hour",
         "handle_cv2": "CV² of the handle times (variance ÷ mean²), which plans measure themselves",
@@ -260,7 +261,9 @@ def _below(measured: Measured, queue: str) -> list[str]:
         lines += ["", *_wrapped(f"{title}, {_span(rows[0].since, rows[0].until)}:")]
         notes = [f.note for f in rows if f.note]
         lines += [line for note in notes[:1] for line in _wrapped(f"  ({note})")]
-        lines += [f"#   {_said(f.at or 'all', f, f'n = {f.n:,}' + (', few' if f.few else ''), span=False)}" for f in rows]
+        lines += [
+            f"#   {_said(f.at or 'all', f, f'n = {f.n:,}' + (', few' if f.few else ''), span=False)}" for f in rows
+        ]
     return lines
 
 

@@ -150,7 +150,9 @@ def _of_queue(intake: Intake, log: TicketLog, queue: str, first: pd.Timestamp, r
 
 def _of_roster(roster: pd.DataFrame | None, log: TicketLog, queues: Sequence[str]) -> list[Figure]:
     if roster is None:
-        return [Figure(measure="shrinkage", unit="share", note="needs a roster: --roster with agent, start, end, state")]
+        return [
+            Figure(measure="shrinkage", unit="share", note="needs a roster: --roster with agent, start, end, state")
+        ]
     since = max(log.end - _YEAR, log.frame["created_at"].min())
     start, end = roster["start"], roster["end"]
     cut = roster.assign(start=start.where(start > since, since), end=end.where(end < log.end, log.end))

@@ -47,6 +47,7 @@ COMMANDS = (
     "kpi",
     "today",
     "accuracy",
+    "measure",
     "completion",
 )
 

@@ -27,9 +27,7 @@ def chats(seed, *, agents, per_s, n, spread):
         since[agent] = now
 
     while len(done) < n:
-        ends = [
-            (since[a] + min(h.values()) / pace[len(h) - 1], a, min(h, key=h.get)) for a, h in enumerate(held) if h
-        ]
+        ends = [(since[a] + min(h.values()) / pace[len(h) - 1], a, min(h, key=h.get)) for a, h in enumerate(held) if h]
         first = min(ends, default=(np.inf, -1, -1))
         if arrives < first[0]:
             now, number = arrives, number + 1

@@ -57,7 +57,10 @@ def test_a_constant_rate_of_giving_up_is_seldom_called_another():
     for seed in range(200):
         for shape, counter in ((1.0, wrong), (0.7, seen)):
             waited, gone = customers(seed, 800, shape=shape)
-            counter += [weibull_patience(waited, gone).p_exponential < 0.05, hazard_check(waited, gone).p_constant < 0.05]
+            counter += [
+                weibull_patience(waited, gone).p_exponential < 0.05,
+                hazard_check(waited, gone).p_constant < 0.05,
+            ]
     assert (wrong <= 21).all()
     assert (seen >= 180).all()
 

@@ -67,7 +67,11 @@ def _of_queue(rows: pd.DataFrame, found: InHand, overlap: Floats, queue: str) ->
     here = rows[own]
     lasts = float((here["stop"] - here["begin"]).dt.total_seconds().median())
     if lasts > _BACKLOG_S:
-        return [replace(plain, note=f"tickets stay open for {lasts / 3600:.1f} h at the median: they are a backlog, not in hand")]
+        return [
+            replace(
+                plain, note=f"tickets stay open for {lasts / 3600:.1f} h at the median: they are a backlog, not in hand"
+            )
+        ]
     exposure, days = found.exposure_s[own], day_codes(here["begin"])
     levels = np.arange(1, _MOST + 1)
     people = exposure / levels  # a second with j in hand is a j-th of an agent's second for each of them

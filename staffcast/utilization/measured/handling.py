@@ -42,7 +42,9 @@ def handle_figures(rows: pd.DataFrame, queue: str) -> list[Figure]:
         here = hour == each
         one = of_ratio(seconds[here], np.ones(int(here.sum())), days[here])
         out.append(of_estimate("aht", one, "s", queue=queue, at=f"{each:02d}"))
-        out.append(of_estimate("handle_cv2", spread_squared(seconds[here], days[here]), "ratio", queue=queue, at=f"{each:02d}"))
+        out.append(
+            of_estimate("handle_cv2", spread_squared(seconds[here], days[here]), "ratio", queue=queue, at=f"{each:02d}")
+        )
     return out
 
 

@@ -139,6 +139,7 @@ def _delays(measure: str, gaps: pd.Series, queue: str, note: str) -> list[Figure
     if not len(seconds):
         return []
     figures = [of_estimate(measure, of_ratio(seconds, np.ones(len(seconds)), None), "s", queue=queue, note=note)]
-    return [*figures, *(of_estimate(measure, quantile(seconds, q), "s", queue=queue, at=f"p{100 * q:.0f}") for q in _QUANTILES)]
-
-
+    return [
+        *figures,
+        *(of_estimate(measure, quantile(seconds, q), "s", queue=queue, at=f"p{100 * q:.0f}") for q in _QUANTILES),
+    ]

@@ -79,7 +79,7 @@ def _by_day(roster: pd.DataFrame, zone: str) -> pd.DataFrame:
         midnight = (naive + pd.Timedelta(days=1)).dt.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
         stop = left["end"].where(left["end"] < midnight, midnight)
         parts.append(left.assign(
-            seconds=(stop - left["start"]).dt.total_seconds(), weekday=naive.dt.weekday,
+            seconds=(stop - left["start"]).dt.total_seconds(), weekday=naive.dt.day_of_week,
             week=(naive - pd.Timestamp("1970-01-05")).dt.days // 7,
         ))  # fmt: skip
         left = left.assign(start=stop)[left["end"] > stop]
