@@ -1,4 +1,4 @@
-"""What was measured, as a scenario file that ``staffcast plan`` reads: figure, interval, number and span beside each key."""
+"""What was measured, as a scenario that ``staffcast plan`` reads: figure, interval, number and span beside each key."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def measured_scenario(
     log : str
         Name of the log, for the heading.
     with_aht : bool
-        State handle times too. Without, the plan measures them by the hour from the log, which is better where it has it.
+        State handle times too. Without, the plan measures them by the hour from the log, which is better with it.
 
     Returns
     -------

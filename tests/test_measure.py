@@ -125,7 +125,7 @@ def test_a_plan_runs_on_the_scenario(files, written):
 
 
 def test_the_table_has_every_figure(files, written):
-    """The table beside the scenario has each figure with interval, number and span; what is missing says what it needs."""
+    """The table has each figure with its interval, and what is missing says what it needs."""
     table = pd.read_csv(files / "figures.csv")
     row = table[table["measure"] == "patience"].iloc[0]
     assert row["low"] < row["value"] < row["high"]
@@ -200,7 +200,7 @@ def test_what_the_planner_said_is_kept_but_for_what_was_measured(files, written,
 
 
 def test_keys_for_tickets_that_the_log_has_already_stay_comments(monkeypatch):
-    """Redials, reopening and the bot are in the log's volume: written as comments, and only if the scenario knows the key."""
+    """Redials, reopening and the bot are in the log's volume: comments, and only of keys that the scenario knows."""
     log = chat_desk()
     again = np.arange(len(log)) % 9 == 0
     log = log.assign(reopens=again.astype(int), reopened_at=log["resolved_at"].where(again) + pd.Timedelta("1D"))
@@ -263,7 +263,8 @@ def test_input_that_cannot_be_measured_is_refused(files, tmp_path):
 def test_text_of_values_is_read_back_as_it_was():
     """Every kind of value that a scenario may have is the same after writing and reading."""
     values = tomllib.loads(
-        'a = "q\\" \\n é \\u007f"\nb = [1, 2.5, true]\nc = 2026-12-24\nd = { "x y" = "1", z = [] }\ne = 2026-03-01T09:00:00+01:00\nf = {}'
+        'a = "q\\" \\n é \\u007f"\nb = [1, 2.5, true]\nc = 2026-12-24\nd = { "x y" = "1", z = [] }\n'
+        'e = 2026-03-01T09:00:00+01:00\nf = {}'
     )
     for value in values.values():
         assert tomllib.loads(f"v = {value_text(value)}")["v"] == value
@@ -271,7 +272,7 @@ def test_text_of_values_is_read_back_as_it_was():
 
 
 def test_the_demonstration_desk_is_measured_as_it_was_made():
-    """Of the demonstration data: CV² 0.9², 6 % reopened with half a handling more, breaks and absence as in its roster."""
+    """Of the demonstration data: CV² 0.9², 6 % reopened with half a handling more, shrinkage as in its roster."""
     found = measure_inputs(
         DATA / "tickets.csv.gz", load_scenario(DATA / "scenario.toml"), roster=DATA / "roster.csv.gz"
     )
@@ -302,7 +303,7 @@ def test_the_bank_is_measured_as_published(shared_data):
 
 
 def test_the_chats_are_measured(shared_data):
-    """Of the chats: the first reply 7 s after assignment at the median, 15 min each, hardly two at once in the sample."""
+    """Of the chats: first replies 7 s after assignment at the median, 15 min each, hardly two at once in the sample."""
     folder = present(shared_data, "chat_support_2021-02")
     options = {"zone": "Asia/Kolkata", "hours": "always", "columns": {"assigned_at": "agent_assigned_at"}}
     found = measure_inputs(folder / "chat_support_2021-02" / "chats.csv.gz", Scenario().with_options(options))

@@ -15,7 +15,7 @@ AHTS = (400.0, 460.0, 600.0)
 
 
 def chats(seed, *, agents, per_s, n, spread):
-    """Chats as (agent, begin, end): work shared among those in hand, the longest idle of those with fewest takes next."""
+    """Chats as (agent, begin, end): work shared among those in hand, who has fewest (and longest) takes next."""
     rng = np.random.default_rng(seed)
     pace = [AHTS[0] / each for each in AHTS]
     held, since, waiting, begun, done = [{} for _ in range(agents)], [0.0] * agents, [], {}, []

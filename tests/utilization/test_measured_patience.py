@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from measured_logs import at, log_of
 from scipy import stats
 from statsmodels.duration.survfunc import SurvfuncRight
 
@@ -12,7 +13,6 @@ from staffcast.contracts import Calendar, InputError, interval_grid
 from staffcast.tickets import open_waits
 from staffcast.utilization.measured import patience_figures
 from staffcast.utilization.measured.patience import exponential_patience, hazard_check, weibull_patience
-from measured_logs import at, log_of
 
 
 def customers(seed, n, *, shape=1.0, scale=300.0, answer=150.0):
@@ -52,7 +52,7 @@ def test_intervals_of_patience_hold_the_truth_as_often_as_they_say():
 
 
 def test_a_constant_rate_of_giving_up_is_seldom_called_another():
-    """With exponential patience both tests err in a twentieth of the cases; with shape 0.7 they seldom fail to see it."""
+    """With exponential patience both tests err in a twentieth of the cases; a shape of 0.7 they seldom fail to see."""
     wrong, seen = np.zeros(2), np.zeros(2)
     for seed in range(200):
         for shape, counter in ((1.0, wrong), (0.7, seen)):
@@ -66,7 +66,7 @@ def test_a_constant_rate_of_giving_up_is_seldom_called_another():
 
 
 def test_hazards_are_ends_over_exposure():
-    """The rate of giving up in each span is counted as a loop over customers counts it, and Kaplan–Meier is statsmodels'."""
+    """Rates of giving up are what a loop over customers counts, and Kaplan–Meier is that of statsmodels."""
     waited, gone = customers(9, 400)
     found = hazard_check(waited, gone, spans=4)
     for k, (low, high) in enumerate(zip(found.edges_s[:-1], found.edges_s[1:], strict=True)):

@@ -40,10 +40,10 @@ def concurrency_figures(log: TicketLog, queues: list[str], *, since: pd.Timestam
     -------
     dict of queue to list of Figure
         ``concurrency`` (the largest number in hand that is at least 5 % of agents' time and began 50 conversations, or
-        1 where the work of conversations lies one after the other), ``in_hand_mean``, ``in_hand_share`` (of agents' time with
-        any, ``at`` = ``"2"``) and ``aht_in_hand`` (``at`` = ``"2"``; the last counts more in hand too). A conversation
-        lasts from ``assigned_at``, or lacking that ``first_response_at``, to ``resolved_at``. Reopened tickets are left out,
-        and what was left open for more than twelve hours.
+        1 where the work of conversations lies one after the other), ``in_hand_mean``, ``in_hand_share`` (of agents'
+        time with any, ``at`` = ``"2"``) and ``aht_in_hand`` (``at`` = ``"2"``; the last counts more in hand too). A
+        conversation lasts from ``assigned_at``, or lacking that ``first_response_at``, to ``resolved_at``. Left out
+        are reopened tickets and what was open for more than twelve hours.
     """
     lacks = [name for name in _NEEDED if name not in log.frame]
     if lacks:
@@ -139,7 +139,7 @@ def _conversations(frame: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
     use &= (stop - begin).dt.total_seconds().between(0, _LONGEST_S)
     rows = pd.DataFrame({
         "queue": frame["queue"], "agent": frame["agent"], "begin": begin, "stop": stop,
-        "ended": frame["resolved_at"].notna(), "handle_s": frame["handle_s"] if "handle_s" in frame else np.nan,
+        "ended": frame["resolved_at"].notna(), "handle_s": frame.get("handle_s", np.nan),
     })  # fmt: skip
     return rows[use].reset_index(drop=True)
 

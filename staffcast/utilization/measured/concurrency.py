@@ -1,9 +1,10 @@
 """Conversations that agents really hold at once, and how long one lasts with 1, 2, … in hand.
 
 A conversation goes on at a pace that depends on how many its agent holds: with j in hand it needs aht_j seconds from
-start to end, aht_1 ÷ aht_j of the pace that it has alone. So with E_ij the seconds that conversation i spent while its
-agent held j, Σ_j E_ij ÷ aht_j is 1 on average, however the work on conversations is spread, and whatever was in hand when it
-began has no part in how much work it is. From these moments, one for each number in hand at the beginning, follow aht_1 … aht_k.
+start to end, aht_1 ÷ aht_j of the pace that it has alone. So with E_ij the seconds that conversation i spent while
+its agent held j, Σ_j E_ij ÷ aht_j is 1 on average, however the work on conversations is spread, and whatever was in
+hand when it began has no part in how much work it is. From these moments, one for each number in hand at the
+beginning, follow aht_1 … aht_k.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class InHand:
 
     @property
     def shares(self) -> Floats:
-        """Of the time with any in hand, with 1, 2, …"""
+        """Shares of the time with 1, 2, … in hand, in the time with any."""
         return np.asarray(self.busy_s / self.busy_s.sum())
 
     @property
@@ -129,9 +130,9 @@ def aht_by_level(exposure_s: Floats, at_begin: Ints, ended: Flags, units: Ints |
     Notes
     -----
     With z_i the indicator of ``at_begin``, Σ_i z_i (Σ_j E_ij r_j − ended_i) = 0 is solved for r_j = 1 ÷ aht_j; the
-    covariance is the sandwich J⁻¹ S J⁻ᵀ, J = Σ z_i E_iᵀ [1]_. Ends ÷ exposure at each level, the maximum-likelihood estimate for
-    exponential work, is more exact for such work and biased for other: a conversation that is nearly done ends soon,
-    whatever else is in hand.
+    covariance is the sandwich J⁻¹ S J⁻ᵀ, J = Σ z_i E_iᵀ [1]_. Ends ÷ exposure at each level, the maximum-likelihood
+    estimate for exponential work, is more exact for such work and biased for other: a conversation that is nearly done
+    ends soon, whatever else is in hand.
 
     References
     ----------

@@ -35,7 +35,7 @@ def deflection_figures(rows: pd.DataFrame, queue: str) -> list[Figure]:
     if not (flags == 1).any():
         return [Figure(
             measure="bot_closes", queue=queue, unit="share",
-            note="no conversation that the bot closed: needs the outcome bot_closed, or an empty offered_at with resolved_at",
+            note="no conversation closed by the bot: needs outcome bot_closed, or an empty offered_at with resolved_at",
         )]  # fmt: skip
     days = day_codes(rows["created_at"])
     figures = [of_estimate("bot_closes", share(flags[known], days[known]), "share", queue=queue)]
@@ -56,7 +56,7 @@ def _handover(rows: pd.DataFrame, queue: str) -> list[Figure]:
     if not (seconds[use] > 0).any():
         note = "needs offered_at (the bot's hand-over) apart from created_at"
         return [Figure(measure="bot_handover", queue=queue, unit="s", note=note)]
-    values, days = seconds[use].to_numpy(dtype=float), day_codes(rows.loc[use, "created_at"])
+    values, days = np.asarray(seconds[use], dtype=np.float64), day_codes(rows.loc[use, "created_at"])
     order = np.argsort(values, kind="stable")
     return [
         of_estimate("bot_handover", of_ratio(values, np.ones(len(values)), days), "s", queue=queue),
@@ -82,6 +82,7 @@ def _harder(rows: pd.DataFrame, queue: str) -> Figure:
     far = np.hypot(np.log(one.high / one.value), np.log(other.high / other.value))
     value = one.value / other.value
     return Figure(
-        measure="bot_harder", queue=queue, unit="ratio", value=value, low=value * np.exp(-far), high=value * np.exp(far),
-        n=min(len(ours), len(others)), note="with the bot ÷ without; the two may have differed anyway",
+        measure="bot_harder", queue=queue, unit="ratio",
+        value=value, low=value * np.exp(-far), high=value * np.exp(far), n=min(len(ours), len(others)),
+        note="with the bot ÷ without; the two may have differed anyway",
     )  # fmt: skip

@@ -80,11 +80,11 @@ def first_reply_figures(rows: pd.DataFrame, queue: str) -> list[Figure]:
     """
     if not {"assigned_at", "first_response_at"} <= set(rows):
         return [Figure(
-            measure="first_reply", queue=queue, unit="s", note="needs assigned_at (given to an agent) and first_response_at"
+            measure="first_reply", queue=queue, unit="s", note="needs assigned_at (given to an agent)"
         )]  # fmt: skip
     taken = (rows["first_response_at"] - rows["assigned_at"]).dt.total_seconds()
     use = taken >= 0
-    seconds, days = taken[use].to_numpy(dtype=float), day_codes(rows.loc[use, "offered_at"])
+    seconds, days = np.asarray(taken[use], dtype=np.float64), day_codes(rows.loc[use, "offered_at"])
     order = np.argsort(seconds, kind="stable")
     return [
         of_estimate("first_reply", mean(seconds, days), "s", queue=queue),

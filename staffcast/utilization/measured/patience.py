@@ -68,7 +68,8 @@ class HazardCheck:
     p_constant : float
         Probability of spans so different if the rate were one.
     farthest : float
-        Largest distance, up to the last who gave up, between the Kaplan–Meier share still waiting and the exponential's.
+        Largest distance, up to the last who gave up, between the share still waiting by Kaplan–Meier and the
+        exponential's.
     """
 
     edges_s: Floats
@@ -130,8 +131,8 @@ def weibull_patience(waited_s: Floats, gone: Flags) -> Weibull | None:
     Notes
     -----
     The scale that is likeliest for a shape k is (Σ tᵢᵏ ÷ d)^{1/k} over all waits, d of whom gave up; k is the root of
-    1/k + mean(log t of the gone) − Σ tᵢᵏ log tᵢ ÷ Σ tᵢᵏ [1]_, which falls with k. Intervals are of the logarithms, from the
-    observed information.
+    1/k + mean(log t of the gone) − Σ tᵢᵏ log tᵢ ÷ Σ tᵢᵏ [1]_, which falls with k. Intervals are of the logarithms, from
+    the observed information.
 
     References
     ----------
@@ -167,7 +168,8 @@ def weibull_patience(waited_s: Floats, gone: Flags) -> Weibull | None:
     log_k = float(optimize.brentq(slope, math.log(0.02), math.log(50.0), xtol=1e-12))
     k = math.exp(log_k)
     log_scale = math.log(float(np.exp(k * logs).sum()) / events) / k
-    # Second derivatives of the log-likelihood Σ_gone(log k + k u − log t) − Σ e^{ku}, u = log(t ÷ scale), by log k, log scale.
+    # Second derivatives by log k and log scale of the log-likelihood Σ_gone(log k + k u − log t) − Σ e^{ku}, where
+    # u = log(t ÷ scale).
     u = logs - log_scale
     power = np.exp(k * u)
     by_k = float((power * (k * u) ** 2).sum() + (power * k * u).sum() - k * u[left].sum())

@@ -40,7 +40,7 @@ def reopen_figures(rows: pd.DataFrame, queue: str, *, settled: pd.Timestamp) -> 
     if "outcome" in rows:
         use &= ~rows["outcome"].eq("abandoned").fillna(value=False)
     rows = rows[use]
-    again = (rows["reopens"] > 0).to_numpy(dtype=float)
+    again = (rows["reopens"] > 0).to_numpy(dtype=bool).astype(np.float64)
     figures = [of_estimate("reopened", share(again, day_codes(rows["offered_at"])), "share", queue=queue)]
     if "handle_s" in rows and again.any():
         figures.append(_more_work(rows["handle_s"].to_numpy(dtype=float), again > 0, queue))
@@ -60,13 +60,15 @@ def _more_work(seconds: Floats, again: npt.NDArray[np.bool_], queue: str) -> Fig
     known = seconds > 0
     back, others = seconds[known & again], seconds[known & ~again]
     if len(back) < 2 or len(others) < 2:
-        return Figure(measure="reopened_work", queue=queue, unit="ratio", n=len(back), note="too few handle times")
+        return Figure(measure="reopened_work", queue=queue, unit="ratio", n=len(back),
+        note="too few handle times")
     one, other = of_ratio(back, np.ones(len(back)), None), of_ratio(others, np.ones(len(others)), None)
     value = one.value / other.value
     far = np.hypot(np.log(one.high / one.value), np.log(other.high / other.value))
     return Figure(
-        measure="reopened_work", queue=queue, value=value - 1, low=value * np.exp(-far) - 1, high=value * np.exp(far) - 1,
-        unit="ratio", n=len(back), note="handle time beyond that of the others; also because longer matters come back",
+        measure="reopened_work", queue=queue, value=value - 1, low=value * np.exp(-far) - 1,
+        high=value * np.exp(far) - 1, unit="ratio", n=len(back),
+        note="handle time beyond that of the others; also because longer matters come back",
     )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ def redial_figures(log: TicketLog, queue: str, *, since: pd.Timestamp) -> list[F
     if not gone.any():
         return [Figure(measure="redial", queue=queue, unit="share", note="nobody gave up whose customer_id is known")]
     gap = _next_gap(frame)[gone]
-    flags = (gap <= _REDIAL).to_numpy(dtype=float)
+    flags = (gap <= _REDIAL).to_numpy(dtype=bool).astype(np.float64)
     customers = pd.factorize(frame.loc[gone, "customer_id"])[0].astype(np.int64)
     figure = of_estimate("redial", share(flags, customers), "share", queue=queue, note="again within an hour")
     return [figure, *_delays("redial_after", gap[gap <= _REDIAL], queue, "of those within an hour, begin to begin")]

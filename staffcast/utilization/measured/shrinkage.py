@@ -96,7 +96,7 @@ def _time_share(away: Floats, paid: Floats, agent: Ints, week: Ints) -> Estimate
     wide, critical = 0.0, 0.0
     for codes in (agent, week):
         _, unit = np.unique(codes, return_inverse=True)
-        summed = np.bincount(unit, weights=influence)
+        summed = np.asarray(np.bincount(unit, weights=influence), dtype=np.float64)
         if len(summed) < 2:
             continue
         found = spread(summed, None)

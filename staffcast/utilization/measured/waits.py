@@ -30,8 +30,8 @@ def patience_figures(log: TicketLog, queue: str, calendar: Calendar, *, since: p
     Returns
     -------
     list of Figure
-        ``patience`` [s] (``n`` = who gave up), ``patience_shape`` and ``patience_scale`` of the Weibull, ``patience_weibull``
-        its mean, and ``gives_up_per_hour`` by time waited (``at`` = ``"0–12 s"``) [per hour of waiting].
+        ``patience`` [s] (``n`` = who gave up), ``patience_shape`` and ``patience_scale`` of the Weibull,
+        its mean ``patience_weibull``, and ``gives_up_per_hour`` of waiting by time waited (``at``: ``"0 s to 12 s"``).
     """
     frame = log.frame
     rows = frame[(frame["queue"] == queue) & (frame["offered_at"] >= since) & (frame["offered_at"] < log.end)]
