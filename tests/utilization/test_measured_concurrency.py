@@ -161,10 +161,12 @@ def test_handle_times_one_after_the_other_are_one_at_a_time():
     assert figures_of(chat_log(rows, handle_s=500.0))["concurrency", ""].value > 1
 
 
-def test_tickets_of_days_are_no_conversations():
-    """Tickets open for days are a backlog: no concurrency is made of them."""
+@pytest.mark.parametrize("hours", [8, 30])
+def test_tickets_of_days_are_no_conversations(hours):
+    """Tickets open for hours or days are a backlog: no concurrency is made of them, nor of the few short ones."""
     begin = np.arange(0, 500_000, 1000.0)
-    found = figures_of(chat_log(np.column_stack([np.zeros(len(begin)), begin, begin + 30_000])))
+    lasts = np.where(np.arange(500) % 5 == 0, 600.0, 3600.0 * hours)
+    found = figures_of(chat_log(np.column_stack([np.zeros(len(begin)), begin, begin + lasts])))
     assert np.isnan(found["concurrency", ""].value)
     assert "backlog" in found["concurrency", ""].note
 

@@ -50,28 +50,27 @@ def concurrency_figures(log: TicketLog, queues: list[str], *, since: pd.Timestam
         note = f"needs {', '.join(lacks)}"
         return {queue: [Figure(measure="concurrency", queue=queue, unit="tickets", note=note)] for queue in queues}
     sought = log.frame[log.frame["offered_at"] >= since]
-    rows = _conversations(sought, log.end)
+    every = _conversations(sought, log.end)
+    lasts = (every["stop"] - every["begin"]).dt.total_seconds()
+    medians = lasts.groupby(every["queue"]).median()
+    rows = every[lasts <= _LONGEST_S].reset_index(drop=True)
     if rows.empty:
         note = "no conversation of the span has agent, first_response_at and resolved_at"
         return {queue: [Figure(measure="concurrency", queue=queue, unit="tickets", note=note)] for queue in queues}
     found = in_hand(_stretches(rows), most=_MOST)
     overlap = _work_overlap(rows)
-    return {queue: _of_queue(rows, found, overlap, queue) for queue in queues}
+    return {queue: _of_queue(rows, found, overlap, queue, float(medians.get(queue, 0.0))) for queue in queues}
 
 
-def _of_queue(rows: pd.DataFrame, found: InHand, overlap: Floats, queue: str) -> list[Figure]:
+def _of_queue(rows: pd.DataFrame, found: InHand, overlap: Floats, queue: str, median_s: float) -> list[Figure]:
     own = (rows["queue"] == queue).to_numpy(dtype=bool)
     plain = Figure(measure="concurrency", queue=queue, unit="tickets", n=int(own.sum()))
+    if median_s > _BACKLOG_S:
+        note = f"tickets stay open for {median_s / 3600:.1f} h at the median: they are a backlog, not in hand"
+        return [replace(plain, n=0, note=note)]
     if not own.any() or not found.exposure_s[own].sum() > 0:
-        return [replace(plain, note="no conversation with agent, first_response_at and resolved_at")]
+        return [replace(plain, n=0, note="no conversation with agent, first_response_at and resolved_at")]
     here = rows[own]
-    lasts = float((here["stop"] - here["begin"]).dt.total_seconds().median())
-    if lasts > _BACKLOG_S:
-        return [
-            replace(
-                plain, note=f"tickets stay open for {lasts / 3600:.1f} h at the median: they are a backlog, not in hand"
-            )
-        ]
     exposure, days = found.exposure_s[own], day_codes(here["begin"])
     levels = np.arange(1, _MOST + 1)
     people = exposure / levels  # a second with j in hand is a j-th of an agent's second for each of them
@@ -136,7 +135,7 @@ def _conversations(frame: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
     if "reopens" in frame:
         use &= ~(frame["reopens"] > 0).fillna(value=False)
     stop = frame["resolved_at"].fillna(end)
-    use &= (stop - begin).dt.total_seconds().between(0, _LONGEST_S)
+    use &= (stop >= begin).fillna(value=False)
     rows = pd.DataFrame({
         "queue": frame["queue"], "agent": frame["agent"], "begin": begin, "stop": stop,
         "ended": frame["resolved_at"].notna(), "handle_s": frame.get("handle_s", np.nan),

@@ -134,8 +134,9 @@ def spread_squared(seconds: Floats, units: Ints | None) -> Estimate:
 
     Notes
     -----
-    The standard error is that of the linearised ratio m₂ ÷ m₁² − 1. Where few tickets are very long it is too small:
-    of lognormal times with CV² = 0.8, 94 % of the intervals from 2,000 tickets hold the true value.
+    The standard error is that of the linearised ratio m₂ ÷ m₁² − 1. Where few tickets are very long it is too small, as
+    the longest have not been seen yet. Of 2,000 samples the interval held the true value for 92 % of those of 300
+    exponential times and 95 % of 2,000; of lognormal times with CV² = 0.8, for 82 % and 89 %.
 
     Examples
     --------
