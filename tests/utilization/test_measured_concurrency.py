@@ -161,14 +161,15 @@ def test_handle_times_one_after_the_other_are_one_at_a_time():
     assert figures_of(chat_log(rows, handle_s=500.0))["concurrency", ""].value > 1
 
 
-@pytest.mark.parametrize("hours", [8, 30])
-def test_tickets_of_days_are_no_conversations(hours):
-    """Tickets open for hours or days are a backlog: no concurrency is made of them, nor of the few short ones."""
+@pytest.mark.parametrize(("hours", "short"), [(8, 4), (30, 4), (30, 17)])
+def test_tickets_of_days_are_no_conversations(hours, short):
+    """Tickets open for hours or days are a backlog: no concurrency is made of them, nor of the short ones."""
     begin = np.arange(0, 500_000, 1000.0)
-    lasts = np.where(np.arange(500) % 5 == 0, 600.0, 3600.0 * hours)
+    lasts = np.where(np.arange(500) % 20 < short, 600.0, 3600.0 * hours)
     found = figures_of(chat_log(np.column_stack([np.zeros(len(begin)), begin, begin + lasts])))
     assert np.isnan(found["concurrency", ""].value)
     assert "backlog" in found["concurrency", ""].note
+    assert ("aht_in_hand", "1") not in found
 
 
 def test_a_log_without_agents_says_what_it_lacks():

@@ -35,6 +35,7 @@ def test_kaplan_meier_is_what_a_loop_counts(seed):
     assert curve.at(0.0) == 1.0
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:statsmodels")
 @pytest.mark.parametrize("seed", range(3))
 def test_kaplan_meier_agrees_with_statsmodels(seed):
     """Curve, Greenwood's error and the quantiles' intervals are those of statsmodels."""

@@ -22,6 +22,7 @@ _BACKLOG_S = 2 * 3600.0
 # Of the time of agents: levels that hardly occur tell nothing; work that hardly overlaps is done one after the other.
 _LEAST_TIME, _HARDLY = 0.05, 0.10
 _TOLD = 0.9
+_MANY = 0.1
 _NEEDED = ("agent", "first_response_at", "resolved_at")
 
 
@@ -52,21 +53,22 @@ def concurrency_figures(log: TicketLog, queues: list[str], *, since: pd.Timestam
     sought = log.frame[log.frame["offered_at"] >= since]
     every = _conversations(sought, log.end)
     lasts = (every["stop"] - every["begin"]).dt.total_seconds()
-    medians = lasts.groupby(every["queue"]).median()
+    lengths = {str(queue): np.asarray(own, dtype=np.float64) for queue, own in lasts.groupby(every["queue"])}
     rows = every[lasts <= _LONGEST_S].reset_index(drop=True)
     if rows.empty:
         note = "no conversation of the span has agent, first_response_at and resolved_at"
         return {queue: [Figure(measure="concurrency", queue=queue, unit="tickets", note=note)] for queue in queues}
     found = in_hand(_stretches(rows), most=_MOST)
     overlap = _work_overlap(rows)
-    return {queue: _of_queue(rows, found, overlap, queue, float(medians.get(queue, 0.0))) for queue in queues}
+    return {queue: _of_queue(rows, found, overlap, queue, lengths.get(queue, np.zeros(0))) for queue in queues}
 
 
-def _of_queue(rows: pd.DataFrame, found: InHand, overlap: Floats, queue: str, median_s: float) -> list[Figure]:
+def _of_queue(rows: pd.DataFrame, found: InHand, overlap: Floats, queue: str, lasts_s: Floats) -> list[Figure]:
     own = (rows["queue"] == queue).to_numpy(dtype=bool)
     plain = Figure(measure="concurrency", queue=queue, unit="tickets", n=int(own.sum()))
-    if median_s > _BACKLOG_S:
-        note = f"tickets stay open for {median_s / 3600:.1f} h at the median: they are a backlog, not in hand"
+    if len(lasts_s) and (np.median(lasts_s) > _BACKLOG_S or (lasts_s > _LONGEST_S).mean() > _MANY):
+        long = f"{np.median(lasts_s) / 3600:.1f} h at the median, {100 * (lasts_s > _LONGEST_S).mean():.0f} % over 12 h"
+        note = f"tickets stay open for long ({long}): they are a backlog, not in hand"
         return [replace(plain, n=0, note=note)]
     if not own.any() or not found.exposure_s[own].sum() > 0:
         return [replace(plain, n=0, note="no conversation with agent, first_response_at and resolved_at")]
