@@ -264,7 +264,7 @@ def test_text_of_values_is_read_back_as_it_was():
     """Every kind of value that a scenario may have is the same after writing and reading."""
     values = tomllib.loads(
         'a = "q\\" \\n é \\u007f"\nb = [1, 2.5, true]\nc = 2026-12-24\nd = { "x y" = "1", z = [] }\n'
-        'e = 2026-03-01T09:00:00+01:00\nf = {}'
+        "e = 2026-03-01T09:00:00+01:00\nf = {}"
     )
     for value in values.values():
         assert tomllib.loads(f"v = {value_text(value)}")["v"] == value

@@ -60,8 +60,7 @@ def _more_work(seconds: Floats, again: npt.NDArray[np.bool_], queue: str) -> Fig
     known = seconds > 0
     back, others = seconds[known & again], seconds[known & ~again]
     if len(back) < 2 or len(others) < 2:
-        return Figure(measure="reopened_work", queue=queue, unit="ratio", n=len(back),
-        note="too few handle times")
+        return Figure(measure="reopened_work", queue=queue, unit="ratio", n=len(back), note="too few handle times")
     one, other = of_ratio(back, np.ones(len(back)), None), of_ratio(others, np.ones(len(others)), None)
     value = one.value / other.value
     far = np.hypot(np.log(one.high / one.value), np.log(other.high / other.value))
