@@ -20,6 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from staffcast import __version__
 from staffcast.cli_import import import_command
 from staffcast.cli_kpi import ab, alarm, kpi, now
+from staffcast.cli_measure import measure
 from staffcast.cli_options import (
     BAD_INPUT,
     FORECAST,
@@ -418,7 +419,7 @@ def compare(
             click.echo(sentence, err=True)
 
 
-for _command in (sweep, kpi, ab, now, alarm):
+for _command in (sweep, kpi, measure, ab, now, alarm):
     main.add_command(_command)
 
 

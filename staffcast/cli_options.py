@@ -28,6 +28,7 @@ __all__ = [
     "common",
     "facts_of",
     "options",
+    "options_of",
     "output_options",
     "place",
     "plan_names",
@@ -142,17 +143,44 @@ _KEYS: dict[str, str] = {}
 
 def scenario_of(ctx: click.Context, scenario_file: str | None) -> Scenario:
     """Put the flags that were given above the scenario file, or above the defaults."""
-    from staffcast.contracts import bad_value
     from staffcast.scenario import Scenario, load_scenario
 
     base = load_scenario(scenario_file) if scenario_file else Scenario()
+    return base.with_options(_chosen(ctx, base.columns))
+
+
+def options_of(ctx: click.Context, scenario_file: str | None, *, beside: Path) -> dict[str, Any]:
+    """What :func:`scenario_of` reads, as it is written: the file's keys, with the flags that were given above them.
+
+    Names of files are made to hold from the folder ``beside``.
+    """
+    import tomllib
+
+    written: dict[str, Any] = {}
+    if scenario_file:
+        written = tomllib.loads(Path(scenario_file).read_text(encoding="utf-8-sig"))
+        if written.get("overrides", "none") != "none":
+            file = Path(scenario_file).parent / written["overrides"]
+            written["overrides"] = Path(os.path.relpath(file, beside)).as_posix()
+    given = _chosen(ctx, written.get("columns", {}))
+    if "queues" in written:
+        # As in the scenario: a flag means every queue, so it goes above what the file says per queue.
+        own = {q: {k: v for k, v in keys.items() if k not in given} for q, keys in written["queues"].items()}
+        written["queues"] = own
+    return written | given
+
+
+def _chosen(ctx: click.Context, columns: Mapping[str, str]) -> dict[str, Any]:
+    """Flags that were given, as the scenario reads them."""
+    from staffcast.contracts import bad_value
+
     chosen: dict[str, Any] = {}
     for key, value in (ctx.obj or {}).items():
         if key == "columns":
             pairs = [part.partition("=") for part in value]
             if any(not (name and eq and theirs) for name, eq, theirs in pairs):
                 raise bad_value("column", list(value), 'written as created_at="Created time"')
-            chosen["columns"] = {**base.columns, **{name: theirs for name, _, theirs in pairs}}
+            chosen["columns"] = {**columns, **{name: theirs for name, _, theirs in pairs}}
         elif key == "hours" and value not in ("auto", "always"):
             days = [part.strip().partition(" ") for part in value.split(";") if part.strip()]
             if not days:
@@ -163,7 +191,7 @@ def scenario_of(ctx: click.Context, scenario_file: str | None) -> Scenario:
             chosen.setdefault(table, {})[name] = value
         else:
             chosen[key] = value
-    return base.with_options(chosen)
+    return chosen
 
 
 def facts_of(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | None:
@@ -175,13 +203,20 @@ def facts_of(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | 
     return take_in(log, scenario).facts
 
 
-def place(ctx: click.Context, param: click.Parameter, output: str | None, *, folder: bool = False) -> str | None:
+TABLE_ENDS = (".csv", ".csv.gz", ".parquet", ".pq")
+
+
+def place(
+    ctx: click.Context, param: click.Parameter, output: str | None, *, folder: bool = False,
+    ends: tuple[str, ...] = TABLE_ENDS,
+) -> str | None:  # fmt: skip
     """Refuse a place that cannot be written before the work begins, not after it."""
     if output is None or ctx.resilient_parsing:
         return output
     path = Path(output)
-    if not folder and not path.name.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq")):
-        raise click.BadParameter(f"cannot tell the format of {path.name!r}; end it in .csv, .csv.gz or .parquet")
+    if not folder and not path.name.lower().endswith(ends):
+        listed = ".csv, .csv.gz or .parquet" if ends == TABLE_ENDS else " or ".join(ends)
+        raise click.BadParameter(f"cannot tell the format of {path.name!r}; end it in {listed}")
     try:
         found = next(p for p in (path, *path.absolute().parents) if p.exists())
     except OSError as error:

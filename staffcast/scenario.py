@@ -60,7 +60,7 @@ from staffcast.scenario_values import (
     whole,
 )
 
-__all__ = ["QueueRules", "Scenario", "WhatIf", "load_scenario"]
+__all__ = ["QueueRules", "Scenario", "WhatIf", "load_scenario", "rule_keys"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,6 +368,11 @@ _WHAT_IF: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "deflection": ("deflection", lambda v: parse_share(v, parameter="what_if.deflection")),
     "growth": ("growth", lambda v: parse_change(v, parameter="what_if.growth")),
 }
+
+
+def rule_keys() -> tuple[str, ...]:
+    """Keys of a queue's rules, as a scenario file may have them at its top and under ``[queues.NAME]``."""
+    return tuple(_RULES)
 
 
 def load_scenario(path: str | Path) -> Scenario:

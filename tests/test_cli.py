@@ -51,6 +51,7 @@ COMMANDS = (
     "ab",
     "now",
     "alarm",
+    "measure",
     "completion",
 )
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from staffcast.tickets.read import FATES, IntervalLog, TicketLog
 
-__all__ = ["known_fates", "of_intervals", "of_tickets"]
+__all__ = ["known_fates", "of_intervals", "of_tickets", "open_waits"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,12 +66,10 @@ def of_tickets(
     at = grid.searchsorted(offered["offered_at"], side="right") - 1
     n = len(grid)
     if "waited_s" in known:
-        waited, left = _waited(offered), _closes_in(offered["offered_at"], at, grid, opened, minutes)
-        here = opened[at] & ~np.isnan(waited)
-        gone = here & _abandoned(offered) & (waited <= left)
+        waited, gone = open_waits(offered, grid, opened, minutes)
+        here = ~np.isnan(waited)
         out["abandoned"] = np.bincount(at[gone], minlength=n).astype(float)
-        seconds = np.bincount(at[here], weights=np.minimum(waited, left)[here], minlength=n)
-        out["waited_s"] = seconds.astype(float)
+        out["waited_s"] = np.bincount(at[here], weights=waited[here], minlength=n).astype(float)
     if "bot_closed" in known:
         by_bot = frame.loc[_bot_closed(frame) & (frame["created_at"] < end).to_numpy(), "created_at"]
         out["bot_closed"] = np.bincount(grid.searchsorted(by_bot, side="right") - 1, minlength=n).astype(float)
@@ -83,6 +81,44 @@ def of_tickets(
         share = np.divide(more, those, out=np.full(n, np.nan), where=those > 0)
         out["reopened"] = np.where(number > 0, share * number, 0.0)
     return out
+
+
+def open_waits(
+    offered: pd.DataFrame,
+    grid: pd.DatetimeIndex,
+    opened: npt.NDArray[np.bool_],
+    minutes: int,
+    *,
+    end: pd.Timestamp | None = None,
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """How long each ticket waited while its queue was open, and whether that ended because the customer gave up.
+
+    Parameters
+    ----------
+    offered : DataFrame
+        Rows of one queue that sought an agent within the grid.
+    grid, opened, minutes
+        As in :func:`of_tickets`.
+    end : Timestamp, optional
+        With it, who neither was answered nor gave up waits up to here; without, they are not known.
+
+    Returns
+    -------
+    seconds : ndarray, shape (n,)
+        To the first reply, to giving up, or to the end of the open stretch in which the ticket came, whatever is first;
+        NaN for who came while it was closed and where it is not known.
+    gone : ndarray of bool, shape (n,)
+        Gave up while it was open.
+    """
+    at = grid.searchsorted(offered["offered_at"], side="right") - 1
+    waited = _waited(offered)
+    if end is not None:
+        so_far = (end - offered["offered_at"]).dt.total_seconds().to_numpy(dtype=float)
+        waited = np.where(np.isnan(waited) & _still_waiting(offered) & (so_far >= 0), so_far, waited)
+    left = _closes_in(offered["offered_at"], at, grid, opened, minutes)
+    here = opened[at] & ~np.isnan(waited)
+    gone = here & _abandoned(offered) & (waited <= left)
+    return np.where(here, np.minimum(waited, left), np.nan), gone
 
 
 def of_intervals(rows: pd.DataFrame, known: tuple[str, ...], at: npt.NDArray[np.int64], n: int) -> dict[str, Floats]:
@@ -111,6 +147,17 @@ def _abandoned(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     if "outcome" not in frame:
         return np.zeros(len(frame), dtype=bool)
     return frame["outcome"].eq("abandoned").fillna(value=False).to_numpy(dtype=bool)
+
+
+def _still_waiting(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Neither answered nor resolved nor gone, as far as the log knows."""
+    waiting = pd.Series(data=True, index=frame.index)
+    for name in ("first_response_at", "resolved_at"):
+        if name in frame:
+            waiting &= frame[name].isna()
+    if "outcome" in frame:
+        waiting &= frame["outcome"].isna() | frame["outcome"].eq("open").fillna(value=False)
+    return waiting.to_numpy(dtype=bool)
 
 
 def _bot_closed(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
