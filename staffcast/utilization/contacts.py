@@ -104,7 +104,8 @@ def repeated(log: TicketLog, *, days: float = 7.0) -> Floats:
     Returns
     -------
     ndarray, shape (n,)
-        NaN where the customer is not known, for spam, and where the log ends before it could be told.
+        NaN where the customer is not known, for spam, and for all of the log's last days: counted there would be who
+        is back already, and left out who may come yet.
     """
     frame = log.frame
     span = pd.Timedelta(days=days)
@@ -114,7 +115,7 @@ def repeated(log: TicketLog, *, days: float = 7.0) -> Floats:
     same = (rows["customer_id"] == rows["customer_id"].shift(-1)).fillna(value=False)
     gap = (rows["created_at"].shift(-1) - rows["created_at"]).where(same)
     back = (gap <= span).to_numpy()
-    decided = back | (rows["created_at"] + span <= log.end).to_numpy()
+    decided = (rows["created_at"] + span <= log.end).to_numpy()
     out[rows.index.to_numpy()] = np.where(decided, back.astype(float), np.nan)
     return out
 

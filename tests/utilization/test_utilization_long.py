@@ -80,8 +80,9 @@ def test_kpis_are_what_a_loop_over_the_tickets_counts(seed):
     for k, r in enumerate(came):
         later = [s["created_at"] - r["created_at"] for s in came[k + 1 :] if s["customer_id"] == r["customer_id"]]
         again = any(gap <= pd.Timedelta(days=3) for gap in later)
-        back += again
-        told += again or r["created_at"] + pd.Timedelta(days=3) <= log.end
+        over = r["created_at"] + pd.Timedelta(days=3) <= log.end
+        back += again and over
+        told += over
     replies = [(r["mean_reply_s"], r["replies"]) for r in people if known(r.get("replies"))]
     expected = {
         "volume": len(rows), "offered": len(people),
