@@ -37,6 +37,7 @@ hours = { mon-fri = "08:00-18:00", sat = "10:00-14:00" }
 frt = "mean 5m"
 """
 COMMANDS = (
+    "import",
     "plan",
     "count",
     "forecast",

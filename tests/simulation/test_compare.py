@@ -73,7 +73,7 @@ def test_intervals_of_a_difference_hold_it_as_often_as_they_say():
     service, arrivals = Service.exponential(300.0), Arrivals.piecewise(EDGES, RATES)
     intervals = [
         compare(
-            arrivals, plans(), service, measures=["service_level"], replications=60, seed=seed, target="80% in 60s"
+            arrivals, plans(), service, measures=["service_level"], replications=40, seed=seed, target="80% in 60s"
         ).differences.iloc[0]
         for seed in range(200)
     ]
@@ -112,11 +112,11 @@ def test_controls_take_the_luck_out_and_leave_the_mean():
             seed=seed,
         )
 
-    truth = played(20_000, 1).by_replication["service_level"]
+    truth = played(8_000, 1).by_replication["service_level"]
     z, factors = [], []
     for seed in range(2, 42):
         found = controlled(played(100, seed))
-        z.append((found["mean"] - truth.mean()) / math.hypot(found["se"], truth.std() / math.sqrt(20_000)))
+        z.append((found["mean"] - truth.mean()) / math.hypot(found["se"], truth.std() / math.sqrt(8_000)))
         factors.append(found["factor"])
     assert max(np.abs(z)) < 4.5
     assert np.mean(np.square(z)) < 2.0
