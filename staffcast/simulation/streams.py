@@ -78,9 +78,10 @@ def _fill_times(key: Any, counts: Any, edges: Any, out: Any) -> None:
 @kept
 def _fill_kinds(key: Any, borders: Any, out: Any) -> None:
     for i in range(len(out)):
-        number = _uniform(key, i)
+        number, reached = _uniform(key, i), 0
         for border in borders:
-            out[i] += number >= border
+            reached += number >= border
+        out[i] = reached
 
 
 def exponentials(random: np.random.Generator, mean: float, count: int) -> FloatArray:
