@@ -34,11 +34,17 @@ class InputError(StaffcastError, ValueError):
     def __init__(
         self, message: str, *, file: str | Path | None = None, row: int | None = None, column: str | None = None
     ) -> None:
-        self.file, self.row, self.column = file, row, column
+        self.message, self.file, self.row, self.column = message, file, row, column
         where = [str(file)] if file is not None else []
         where += [f"row {row}"] if row is not None else []
         where += [f"column {column}"] if column is not None else []
         super().__init__(f"{', '.join(where)}: {message}" if where else message)
+
+
+    def below(self, rows: int) -> InputError:
+        """The same error so many rows further down: of a part that was checked by itself."""
+        row = None if self.row is None else self.row + rows
+        return InputError(self.message, file=self.file, row=row, column=self.column)
 
 
 class OutputError(StaffcastError, OSError):

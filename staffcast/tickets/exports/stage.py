@@ -27,7 +27,20 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["Source", "Staged", "batches_of", "chunks_of", "connect", "expand", "open_sources", "stage"]
+__all__ = [
+    "Source",
+    "Staged",
+    "batches_of",
+    "chunks_of",
+    "connect",
+    "csv_sql",
+    "expand",
+    "is_straight",
+    "open_sources",
+    "quoted",
+    "stage",
+    "text_sql",
+]
 
 CHUNK_ROWS = 122_880  # a row group of DuckDB
 _STAGED_ROWS = 50_000
@@ -80,18 +93,19 @@ class Staged:
     days: Mapping[int, Sequence[tuple[str, int]]] = field(default_factory=dict)
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
     """A DuckDB of our own: little memory, spilling into ``folder``, nothing from the net, no clock of the machine's."""
     import duckdb
 
     con = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    con.execute(f"SET memory_limit='{_MEMORY}'; SET threads=2; SET preserve_insertion_order=true")
-    con.execute(f"SET temp_directory={_sql(folder / 'spill')}; SET TimeZone='UTC'")
+    con.execute(f"SET memory_limit='{memory}'; SET threads=2; SET preserve_insertion_order=true")
+    con.execute(f"SET temp_directory={text_sql(folder / 'spill')}; SET TimeZone='UTC'")
     con.execute("SET enable_progress_bar=false")
     return con
 
 
-def _sql(text: object) -> str:
+def text_sql(text: object) -> str:
+    """Text as SQL writes it."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
@@ -146,7 +160,7 @@ def _parquet(path: Path, con: duckdb.DuckDBPyConnection) -> Source:
     import duckdb
 
     try:
-        described = con.execute(f"DESCRIBE SELECT * FROM read_parquet([{_sql(path)}])").fetchall()
+        described = con.execute(f"DESCRIBE SELECT * FROM read_parquet([{text_sql(path)}])").fetchall()
     except duckdb.Error:
         raise InputError("cannot be read as Parquet; export it again", file=path) from None
     return Source(path=path, kind="parquet", columns=tuple(str(row[0]) for row in described))
@@ -191,8 +205,8 @@ def stage(
         And how many rows of the file are not in it because they cannot be used; ``found`` names them.
     """
     if source.kind == "parquet":
-        names = ", ".join(f'CAST("{_quoted(source.columns[p])}" AS VARCHAR) AS c{p}' for p in binding.positions)
-        relation = f"(SELECT {names} FROM read_parquet([{_sql(source.path)}]))"
+        names = ", ".join(f'CAST({quoted(source.columns[p])} AS VARCHAR) AS c{p}' for p in binding.positions)
+        relation = f"(SELECT {names} FROM read_parquet([{text_sql(source.path)}]))"
         days, rows = _survey(con, relation, times)
         return Staged(relation=relation, rows=rows, has_row=False, first=1, days=days), 0
     if source.kind == "csv" and (straight := _straight(source, binding, con, times)) is not None:
@@ -200,13 +214,14 @@ def stage(
     path = folder / f"staged-{len(list(folder.iterdir()))}.parquet"
     records = _csv_records(source, binding) if source.kind == "csv" else _json_rows(source)
     rows, lost = _write_staged(records, binding.positions, path, source, found)
-    relation = f"read_parquet([{_sql(path)}])"
+    relation = f"read_parquet([{text_sql(path)}])"
     days, _ = _survey(con, relation, times)
     return Staged(relation=relation, rows=rows, has_row=True, first=1, days=days), lost
 
 
-def _quoted(name: str) -> str:
-    return name.replace('"', '""')
+def quoted(name: str) -> str:
+    """A column's name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _survey(
@@ -228,18 +243,11 @@ def _straight(source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, 
     """DuckDB reads the file itself, if its rows are the file's lines, one for one; None otherwise."""
     import duckdb
 
-    facts, layout = source.facts, source.layout
-    if facts is None or layout is None or not facts.plain or layout.skip:
-        return None
-    if set(str(source.path)) & set("*?[]{}") or source.path.suffix.lower() in (".bz2", ".xz"):
+    facts = source.facts
+    if facts is None or not is_straight(source):
         return None
     headerless = bool(binding.format.header) and binding.positions != () and _is_headerless(source, binding)
-    columns = ", ".join(f"'c{p}': 'VARCHAR'" for p in range(len(source.columns)))
-    relation = (
-        f"read_csv({_sql(source.path)}, auto_detect=false, columns={{{columns}}}, "
-        f"header={str(not headerless).lower()}, delim={_sql(layout.delimiter)}, quote='\"', escape='\"', "
-        "strict_mode=true, new_line=" + ("'\\r\\n'" if b"\r\n" in facts.head else "'\\n'") + ")"
-    )  # fmt: skip
+    relation = csv_sql(source, header=not headerless)
     try:
         days, rows = _survey(con, relation, times)
     except duckdb.Error:
@@ -247,6 +255,25 @@ def _straight(source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, 
     if rows != facts.lines - (not headerless):
         return None
     return Staged(relation=relation, rows=rows, has_row=False, first=1 if headerless else 2, days=days)
+
+
+def is_straight(source: Source) -> bool:
+    """Whether DuckDB may read a CSV itself: nothing in it that two readers could take differently."""
+    if source.facts is None or source.layout is None or not source.facts.plain or source.layout.skip:
+        return False
+    return not (set(str(source.path)) & set("*?[]{}") or source.path.suffix.lower() in (".bz2", ".xz"))
+
+
+def csv_sql(source: Source, *, header: bool) -> str:
+    """SQL of a CSV as a relation with text columns ``c0`` …"""
+    assert source.facts is not None  # CSV sources have both
+    assert source.layout is not None
+    columns = ", ".join(f"'c{p}': 'VARCHAR'" for p in range(len(source.columns)))
+    return (
+        f"read_csv({text_sql(source.path)}, auto_detect=false, columns={{{columns}}}, "
+        f"header={str(header).lower()}, delim={text_sql(source.layout.delimiter)}, quote='\"', escape='\"', "
+        "strict_mode=true, new_line=" + ("'\\r\\n'" if b"\r\n" in source.facts.head else "'\\n'") + ")"
+    )  # fmt: skip
 
 
 def _is_headerless(source: Source, binding: Binding) -> bool:
