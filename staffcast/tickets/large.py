@@ -1,7 +1,4 @@
-"""Ticket logs larger than memory: DuckDB reads, checks and counts them; only sums and small tables come here.
-
-The same rules as :mod:`staffcast.tickets.read` and :mod:`staffcast.tickets.count`, column by column in SQL.
-"""
+"""Ticket logs larger than memory: DuckDB opens and checks them by the rules of :mod:`staffcast.tickets.read`."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from staffcast.contracts import TICKETS, Calendar, InputError, OutputError, bad_value
-from staffcast.tickets.count import interval_frame, seen_grid
 from staffcast.tickets.exports.stage import connect
 from staffcast.tickets.large_file import LARGE_ROWS, TableFile, quoted, text_sql, typed_file
 from staffcast.tickets.read import KNOWN_WHEN, NEVER_SOUGHT_AN_AGENT, aware
@@ -26,7 +22,7 @@ from staffcast.tickets.read import KNOWN_WHEN, NEVER_SOUGHT_AN_AGENT, aware
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["LargeLog", "count_large", "open_large"]
+__all__ = ["LargeLog", "open_large"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -35,6 +31,7 @@ _US = 1_000_000
 _DAY = 86_400 * _US
 _SLOT_S = 900
 _LONGEST_GAP_DAYS = 14
+_LARGEST = 1.7e308
 _WEEKS = 8
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
 _INSTANTS = {"created_at": "created", "offered_at": "offered", "first_response_at": "answered",
@@ -63,6 +60,8 @@ class LargeLog:
         Latest instant of any kind.
     answers : mapping of queue to int
         How many first responses are known.
+    mean_handle_s : float or None
+        Of all tickets that were handled.
     rows : int
     notes : tuple of str
     """
@@ -75,6 +74,7 @@ class LargeLog:
     end: pd.Timestamp
     last: pd.Timestamp
     answers: Mapping[str, int]
+    mean_handle_s: float | None
     rows: int
     progress: Progress | None = None
     notes: tuple[str, ...] = field(default=())
@@ -97,7 +97,7 @@ class LargeLog:
             f"WITH t AS (SELECT q, CASE q {moment} END AS moment FROM log), "
             "latest AS (SELECT q, max(moment) AS latest FROM t GROUP BY q), "
             "s AS (SELECT q, moment, latest - moment AS ago FROM t JOIN latest USING (q) WHERE moment IS NOT NULL) "
-            "SELECT q, min(moment) AS moment, count(*)::DOUBLE AS n FROM s "
+            "SELECT q, CASE WHEN min(ago) = 0 THEN max(moment) ELSE min(moment) END AS moment, count(*)::DOUBLE AS n FROM s "
             f"GROUP BY q, moment // {_SLOT_S * _US}, ago // {week}, ago >= {_WEEKS * week} ORDER BY q, 2",
             "looking for opening hours",
         )
@@ -197,7 +197,10 @@ def _checked(
     con.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {relation}")
     before = "resolved_at < created_at" if "resolved_at" in have else "false"
     early = {c: f"{c} < created_at" for c in ("first_response_at", "offered_at") if c in have}
-    rows, number = _require_sound(con, file, have, times, [before, *early.values()], progress)
+    never = ", ".join(text_sql(outcome) for outcome in NEVER_SOUGHT_AN_AGENT)
+    never = f"outcome IN ({never})" if "outcome" in have else "false"
+    tests = [before, *early.values(), f"{never} AND {'offered_at' if 'offered_at' in have else 'created_at'} IS NOT NULL"]
+    rows, number, handling = _require_sound(con, file, have, times, tests, progress)
     if number[0] and bad_rows == "error":
         raise InputError(
             f"{number[0]} tickets resolved before they were created: {_example(con, 'resolved_at', before)}; correct "
@@ -211,12 +214,14 @@ def _checked(
         notes.append(f"{doubled} tickets with an id that stands twice were left out")
     if number[0]:
         notes.append(f"{number[0]} tickets resolved before they were created were left out")
-    notes += [f"{n} {said[c]}" for c, n in zip(early, number[1:], strict=True) if n]
-    keep = [f"NOT coalesce({before}, false)"]
+    notes += [f"{n} {said[c]}" for c, n in zip(early, number[1:-1], strict=True) if n]
+    # What no ticket needs is left out of the view: it would be worked out for all of them, again and again.
+    mend = {c for c, n in zip(early, number[1:-1], strict=True) if n}
+    keep = [f"NOT coalesce({before}, false)"] if number[0] else []
     keep += [f"created_at >= {_stamp(aware(since, zone))}"] if since is not None else []
     keep += [f"created_at < {_stamp(aware(until, zone))}"] if until is not None else []
     limit = aware(until, zone) if until is not None else None
-    con.execute(f"CREATE TEMP VIEW plain AS {_view(source, have, times, limit)} WHERE {' AND '.join(keep)}")
+    con.execute(f"CREATE TEMP VIEW plain AS {_view(source, have, times, limit, mend, never if number[-1] else '')} WHERE {' AND '.join(keep or ['true'])}")
     seen = run(
         con,
         "SELECT queue, count(*) AS n, count(offered) AS offers, count(answered) AS answers, min(created) AS low, "
@@ -243,6 +248,7 @@ def _checked(
     return LargeLog(
         con=con, columns=frozenset(have), zone=zone, queues=queues, start=_instant(int(seen["low"].min()), zone),
         end=end, last=max(_instant(int(seen["last"].max()), zone), end), rows=int(seen["n"].sum()), progress=progress,
+        mean_handle_s=handling,
         answers={str(k): int(v) for k, v in seen.groupby("queue")["answers"].sum().items()}, notes=tuple(notes),
     )  # fmt: skip
 
@@ -263,31 +269,49 @@ def _example(con: duckdb.DuckDBPyConnection, column: str, test: str) -> str:
 def _require_sound(
     con: duckdb.DuckDBPyConnection, file: TableFile, have: list[str], times: list[str], more: list[str],
     progress: Progress | None,
-) -> tuple[int, list[int]]:  # fmt: skip
-    """Rows of the file and those for which ``more`` is true, after the checks of the tickets contract."""
+) -> tuple[int, list[int], float | None]:  # fmt: skip
+    """Rows of the file, those for which ``more`` is true, and the mean handle time; after the contract's checks.
+
+    One pass over the file; what is wrong is counted only where a smallest or largest value says that something is.
+    """
     latest = pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1)
-    tests: list[tuple[str, str, str]] = [
-        (c, f"{c} IS NULL OR {c} = ''", f"is empty; give a value ({TICKETS.columns[c].about})")
-        for c in ("ticket_id", "queue") if c in have
-    ]  # fmt: skip
-    tests.append(("created_at", "created_at IS NULL", "is empty; give a value (the customer's first message)"))
-    for c in times:
-        tests.append((c, f"{c} < {_stamp(_EARLIEST)}", "times lie before 1990; check the year and the clock"))
-        tests.append((c, f"{c} > {_stamp(latest)}", "times lie in the future; check the year and the clock"))
-    for c in (c for c in _NUMBERS if c in have):
-        column = TICKETS.columns[c]
-        high = f" OR {c} > {column.high}" if np.isfinite(column.high) else ""
-        whole = f" OR {c} <> floor({c})" if column.kind == "whole" else ""
-        legal = f"[{column.low:g}, {column.high:g}{']' if high else ')'}{' whole' if whole else ''}"
-        tests.append((c, f"{c} < {column.low}{high} OR isinf({c}){whole}", f"outside {legal}; {column.about}"))
-    counts = ", ".join(f"count(*) FILTER ({test})" for test in (*(test for _, test, _ in tests), *more))
-    found = run(con, f"SELECT count(*), {counts} FROM raw", "checking", progress).iloc[0].tolist()
-    if not found[0]:
+    numbers = [c for c in _NUMBERS if c in have]
+    asked = {"n": "count(*)", "work": "avg(handle_s) FILTER (handle_s > 0)" if "handle_s" in have else "NULL::DOUBLE"}
+    asked |= {f"more{k}": f"count(*) FILTER ({test})" for k, test in enumerate(more)}
+    asked |= {f"{c}_there": f"count({c})" for c in ("ticket_id", "created_at", "queue") if c in have}
+    asked |= {f"{c}_blank": f"count(*) FILTER ({c} = '')" for c in ("ticket_id", "queue") if c in have}
+    asked |= {f"{c}_{end}": f"epoch_us({end}({c}))" for c in times for end in ("min", "max")}
+    asked |= {f"{c}_{end}": f"{end}({c})" for c in numbers for end in ("min", "max")}
+    wholes = [c for c in numbers if TICKETS.columns[c].kind == "whole"]
+    asked |= {f"{c}_part": f"count(*) FILTER ({c} <> floor({c}))" for c in wholes}
+    query = f"SELECT {', '.join(f'{value} AS {name}' for name, value in asked.items())} FROM raw"
+    found = run(con, query, "checking", progress).iloc[0].to_dict()
+    rows = int(found["n"])
+    if not rows:
         raise InputError(f"the tickets table has no rows. {TICKETS.made_by}", file=file.shown)
-    for (column, test, what), n in zip(tests, found[1:], strict=False):
-        if n:
-            raise InputError(f"{what}: {_example(con, column, test)} ({n:g} such rows)", file=file.shown, column=column)
-    return int(found[0]), [int(n) for n in found[1 + len(tests) :]]
+
+    def refuse(column: str, test: str, what: str) -> None:
+        n = con.execute(f"SELECT count(*) FROM raw WHERE {test}").fetchall()[0][0]
+        raise InputError(f"{what}: {_example(con, column, test)} ({n} such rows)", file=file.shown, column=column)
+
+    for c in (c for c in ("ticket_id", "created_at", "queue") if c in have):
+        if found[f"{c}_there"] < rows or found.get(f"{c}_blank", 0):
+            blank = f"{c} IS NULL" + (f" OR {c} = ''" if c != "created_at" else "")
+            refuse(c, blank, f"is empty; give a value ({TICKETS.columns[c].about})")
+    for c in times:
+        if found[f"{c}_min"] < _EARLIEST.timestamp() * _US:
+            refuse(c, f"{c} < {_stamp(_EARLIEST)}", "times lie before 1990; check the year and the clock")
+        if found[f"{c}_max"] > latest.timestamp() * _US:
+            refuse(c, f"{c} > {_stamp(latest)}", "times lie in the future; check the year and the clock")
+    for c in numbers:
+        column = TICKETS.columns[c]
+        if found[f"{c}_min"] < column.low or found[f"{c}_max"] > min(column.high, _LARGEST) or found.get(f"{c}_part", 0):
+            legal = f"[{column.low:g}, {column.high:g}{']' if np.isfinite(column.high) else ')'}"
+            test = f"NOT ({c} BETWEEN {column.low} AND {min(column.high, _LARGEST)})"
+            test += f" OR {c} <> floor({c})" if c in wholes else ""
+            refuse(c, test, f"outside {legal}{', or not whole' if c in wholes else ''}; {column.about}")
+    work = found["work"]
+    return rows, [int(found[f"more{k}"]) for k in range(len(more))], None if pd.isna(work) else float(work)
 
 
 def _single(
@@ -328,17 +352,17 @@ def _single(
     return "(SELECT * FROM numbered WHERE place_ NOT IN (SELECT place_ FROM later))", further
 
 
-def _view(source: str, have: list[str], times: list[str], until: pd.Timestamp | None) -> str:
+def _view(
+    source: str, have: list[str], times: list[str], until: pd.Timestamp | None, mend: set[str], never: str
+) -> str:
     """Columns of the view ``log``: consistent, and as they stood at ``until``."""
-    never = ", ".join(f"'{outcome}'" for outcome in NEVER_SOUGHT_AN_AGENT)
     value = {c: quoted(c) for c in have if c in TICKETS.columns}
-    value["offered_at"] = "greatest(offered_at, created_at)" if "offered_at" in have else "created_at"
-    # greatest() passes an empty one over; empty means never.
-    if "offered_at" in have:
-        value["offered_at"] = f"CASE WHEN offered_at IS NOT NULL THEN {value['offered_at']} END"
-    if "outcome" in have:
-        value["offered_at"] = f"CASE WHEN outcome IN ({never}) THEN NULL ELSE {value['offered_at']} END"
-    if "first_response_at" in have:
+    value.setdefault("offered_at", "created_at")
+    if "offered_at" in mend:
+        value["offered_at"] = "CASE WHEN offered_at < created_at THEN created_at ELSE offered_at END"
+    if never:
+        value["offered_at"] = f"CASE WHEN {never} THEN NULL ELSE {value['offered_at']} END"
+    if "first_response_at" in mend:
         value["first_response_at"] = "CASE WHEN first_response_at >= created_at THEN first_response_at END"
     value.setdefault("queue", "'all'")
     if until is not None:
@@ -373,120 +397,3 @@ def _refuse_gap(seen: pd.DataFrame, zone: str, file: TableFile) -> None:
             "accept the gap with --allow-gaps",
             file=file.shown, column="created_at",
         )  # fmt: skip
-
-
-def count_large(log: LargeLog, calendars: Mapping[str, Calendar], *, minutes: int) -> pd.DataFrame:
-    """Tickets that sought an agent, per queue and interval: as :func:`staffcast.tickets.count`, from a large log.
-
-    Parameters
-    ----------
-    log : LargeLog
-    calendars : mapping
-        Calendar of each queue that is to be counted.
-    minutes : {15, 30, 60}
-        Length of an interval.
-
-    Returns
-    -------
-    DataFrame
-        The same table.
-
-    Raises
-    ------
-    InputError
-        As ``count``.
-    """
-    for queue, calendar in calendars.items():
-        if queue not in log.queues:
-            raise bad_value("calendars", queue, f"a queue of the log: {', '.join(log.queues)}")
-        calendar.require_grid(minutes)
-    grid = seen_grid(log.start, log.end, log.zone, calendars, minutes)
-    known, n = _fates(log), len(grid)
-    first, step = _us(grid[:1])[0], minutes * 60 * _US
-    log.con.register("slots", _slots(grid, log, calendars))
-    waited, gone = _waited(log), _gone(log)
-    have = {c: c if c in log.columns else "NULL::DOUBLE" for c in ("handle_s", "reopens")}
-    # One whole number is the key: DuckDB then joins without hashing.
-    offered = log.frame(
-        f"WITH t AS (SELECT q * {n} + (offered - {first}) // {step} AS k, offered, {have['handle_s']} AS handle, "
-        f"{have['reopens']} AS again, {waited} AS waited, {gone} AS gone FROM log WHERE offered < {first + n * step}), "
-        "s AS (SELECT t.*, opened AND waited >= 0 AS here, (closes - offered) / 1e6 AS due FROM t JOIN slots USING (k)) "
-        f"SELECT k // {n} AS q, k % {n} AS i, count(*) AS y, sum(handle) AS work, count(handle) AS handled, "
-        "count(*) FILTER (here AND gone AND waited <= due) AS abandoned, sum(least(waited, due)) FILTER (here) AS waited_s, "
-        "count(*) FILTER (again > 0) AS more, count(again) AS told FROM s GROUP BY k",
-        "counting",
-    )
-    closed = log.frame(
-        f"SELECT q, (created - {first}) // {step} AS i, count(*) AS n FROM log "
-        f"WHERE created < {first + n * step} AND {_by_bot(log)} GROUP BY ALL",
-        "counting what the bot closed",
-    ) if "bot_closed" in known else pd.DataFrame({"q": [], "i": [], "n": []})  # fmt: skip
-    parts = []
-    for queue, calendar in calendars.items():
-        own = offered[offered["q"] == log.queues.index(queue)]
-        at = own["i"].to_numpy(dtype=np.int64)
-
-        def spread(name: str, own: pd.DataFrame = own, at: npt.NDArray[np.int64] = at) -> npt.NDArray[np.float64]:
-            out = np.zeros(n)
-            out[at] = own[name].fillna(0).to_numpy(dtype=float)
-            return out
-
-        table = interval_frame(queue, grid, spread("y"), spread("work"), spread("handled"))
-        table = table.assign(open=calendar.is_open(grid))
-        if "waited_s" in known:
-            table = table.assign(abandoned=spread("abandoned"), waited_s=spread("waited_s"))
-        if "bot_closed" in known:
-            bots, number = closed[closed["q"] == log.queues.index(queue)], np.zeros(n)
-            number[bots["i"].to_numpy(dtype=np.int64)] = bots["n"].to_numpy(dtype=float)
-            table = table.assign(bot_closed=number)
-        if "reopened" in known:
-            those, number = spread("told"), spread("y")
-            share = np.divide(spread("more"), those, out=np.full(n, np.nan), where=those > 0)
-            table = table.assign(reopened=np.where(number > 0, share * number, 0.0))
-        parts.append(table)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _waited(log: LargeLog) -> str:
-    """Seconds from seeking an agent to the first reply, or for who gave up to then; below 0 or NULL: not known."""
-    said = "wait_s" if "wait_s" in log.columns else "NULL"
-    return f"coalesce({said}, (coalesce(answered, CASE WHEN {_gone(log)} THEN resolved END) - offered) / 1e6)"
-
-
-def _gone(log: LargeLog) -> str:
-    return "coalesce(outcome = 'abandoned', false)" if "outcome" in log.columns else "false"
-
-
-def _by_bot(log: LargeLog) -> str:
-    if "outcome" in log.columns:
-        return "offered IS NULL AND coalesce(outcome = 'bot_closed', false)"
-    return "offered IS NULL AND resolved IS NOT NULL"
-
-
-def _fates(log: LargeLog) -> tuple[str, ...]:
-    """As :func:`staffcast.tickets.fates.known_fates`, from SQL."""
-    again = "offered IS NOT NULL AND reopens > 0" if "reopens" in log.columns else "false"
-    (found,) = log.con.execute(
-        f"SELECT count(*) FILTER ({_gone(log)} AND {_waited(log)} >= 0), count(*) FILTER ({_by_bot(log)}), count(*) FILTER ({again}) FROM log"
-    ).fetchall()
-    names = (("abandoned", "waited_s"), ("bot_closed",), ("reopened",))
-    return tuple(name for group, n in zip(names, found, strict=True) if n for name in group)
-
-
-def _us(times: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
-    return np.asarray(times.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64))
-
-
-def _slots(grid: pd.DatetimeIndex, log: LargeLog, calendars: Mapping[str, Calendar]) -> Any:
-    """Of each queue and interval: whether it is open, and when the open stretch ends (never: infinite)."""
-    import pyarrow as pa
-
-    n, tables = len(grid), []
-    starts = _us(grid).astype(float)
-    for queue, calendar in calendars.items():
-        opened = calendar.is_open(grid)
-        shut = np.append(np.flatnonzero(~opened), n)
-        closes = np.append(starts, np.inf)[shut[np.searchsorted(shut, np.arange(n))]]
-        k = log.queues.index(queue) * n + np.arange(n, dtype=np.int64)
-        tables.append(pa.table({"k": k, "opened": opened, "closes": closes}))
-    return pa.concat_tables(tables).combine_chunks()
