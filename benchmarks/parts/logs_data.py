@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -89,13 +90,22 @@ def _chunk(number: int, first: int, rows: int, total: int, seed: int) -> pa.Tabl
     })  # fmt: skip
 
 
+def _iso(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_timestamp(column.type):
+        return column
+    text = pc.strftime(column.cast(pa.timestamp("s", tz=ZONE)), format="%Y-%m-%dT%H:%M:%S%z")
+    return pc.replace_substring_regex(text, r"(\d\d)$", r":\1")
+
+
 def write_log(path: Path, rows: int, *, seed: int = 1) -> None:
     """Write a log of so many tickets as Parquet or CSV, never more than a chunk of it in memory."""
     writer: pq.ParquetWriter | pacsv.CSVWriter | None = None
     for number, first in enumerate(range(0, rows, CHUNK)):
         chunk = _chunk(number, first, min(CHUNK, rows - first), rows, seed)
+        parquet = path.suffix == ".parquet"
+        if not parquet:
+            chunk = pa.table({name: _iso(chunk[name]) for name in chunk.column_names})
         if writer is None:
-            parquet = path.suffix == ".parquet"
             writer = pq.ParquetWriter(path, chunk.schema) if parquet else pacsv.CSVWriter(path, chunk.schema)
         writer.write_table(chunk)
     if writer is not None:

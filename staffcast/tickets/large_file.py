@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,9 @@ import pandas as pd
 
 from staffcast.contracts import TICKETS, InputError, check_zone
 from staffcast.contracts.files import chunks_of_csv
-from staffcast.tickets.exports.stage import csv_sql, expand, is_straight, open_sources, quoted, text_sql
-from staffcast.tickets.exports.text import scan
+from staffcast.tickets.exports.cells import layout_of
+from staffcast.tickets.exports.stage import Source, csv_sql, expand, is_straight, quoted, text_sql
+from staffcast.tickets.exports.text import TextFacts, lines_of, scan
 from staffcast.tickets.read import ticket_columns
 from staffcast.tickets.times import parse_times
 
@@ -28,7 +29,11 @@ _SQUEEZED = 20
 _USED = ("ticket_id", "created_at", "offered_at", "first_response_at", "resolved_at", "queue", "handle_s", "wait_s",
          "reopens", "csat", "outcome", "agent", "team", "priority", "channel", "topic", "bot_option", "reopened_at",
          )  # fmt: skip
-_ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)"
+# A date, then a clock, then an offset: the cast, which is lenient otherwise, then reads what ISO 8601 means.
+_ISO = (
+    "(substring({0}, 5, 1) = '-' AND substring({0}, 11, 1) IN ('T', ' ') AND "
+    "(right({0}, 1) = 'Z' OR substring({0}, -6, 1) IN ('+', '-')))"
+)
 _CHUNK = 250_000
 
 Progress = Callable[[str, int, int], None]
@@ -45,11 +50,14 @@ class TableFile:
         Of the first.
     shown : str
         The name that was given, for errors.
+    facts : mapping of path to TextFacts
+        What is known already of their bytes.
     """
 
     paths: tuple[Path, ...]
     columns: tuple[str, ...]
     shown: str
+    facts: Mapping[Path, TextFacts] = field(default_factory=dict)
 
     @property
     def parquet(self) -> bool:
@@ -84,9 +92,12 @@ def find_large(source: object, columns: Mapping[str, str] | None = None, *, rows
     if not pattern and not Path(source).is_file():
         return None
     paths = tuple(expand([source]))
+    if any(set(str(path)) & set("*?[]{}") for path in paths):
+        return None  # DuckDB would take such a name for a pattern
     if len({_is_parquet(path) for path in paths}) > 1:
         raise InputError("finds Parquet and other files; name those of one kind", file=source)
-    if not pattern and not _reaches(paths[0], rows):
+    facts: dict[Path, TextFacts] = {}
+    if not pattern and not _reaches(paths[0], rows, facts):
         return None
     names = _header(paths[0])
     renamed = ticket_columns(names, columns or {}, paths[0])
@@ -94,10 +105,10 @@ def find_large(source: object, columns: Mapping[str, str] | None = None, *, rows
         if pattern:
             TICKETS.require_columns(pd.DataFrame(columns=list(renamed)), file=source)
         return None
-    return TableFile(paths=paths, columns=names, shown=str(source))
+    return TableFile(paths=paths, columns=names, shown=str(source), facts=facts)
 
 
-def _reaches(path: Path, rows: int) -> bool:
+def _reaches(path: Path, rows: int, facts: dict[Path, TextFacts]) -> bool:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -110,9 +121,10 @@ def _reaches(path: Path, rows: int) -> bool:
     if path.stat().st_size < rows * _SHORTEST_ROW / (_SQUEEZED if squeezed else 1):
         return False
     try:
-        return scan(path).lines > rows
+        facts[path] = scan(path)
     except InputError:
         return False
+    return facts[path].lines > rows
 
 
 def _header(path: Path) -> tuple[str, ...]:
@@ -195,9 +207,10 @@ def _cast_csv(
 
     made = []
     for number, path in enumerate(file.paths):
-        source = open_sources(path, con)[0]
-        facts = source.facts
-        if facts is None or not is_straight(source) or set(source.columns) != set(file.columns):
+        facts = file.facts.get(path) or scan(path)
+        layout = layout_of(lines_of(path, facts), path)
+        source = Source(path=path, kind="csv", columns=layout.header, facts=facts, layout=layout)
+        if not is_straight(source) or set(source.columns) != set(file.columns):
             return None
         at = {name: f"c{k}" for k, name in enumerate(source.columns)}
         parts = []
@@ -207,28 +220,23 @@ def _cast_csv(
                 parts.append(f"{cell} AS {ours}")
                 continue
             cast = f"TRY_CAST({cell} AS {'TIMESTAMPTZ' if kind == 'time' else 'DOUBLE'})"
-            sound = f"regexp_full_match({cell}, '{_ISO}')" if kind == "time" else rf"regexp_full_match({cell}, '[0-9.]+')"
+            sound = _ISO.format(cell) if kind == "time" else f"NOT contains({cell}, '_') AND isfinite({cast})"
             parts.append(
                 f"CASE WHEN {cell} IS NULL THEN NULL WHEN {sound} AND {cast} IS NOT NULL THEN {cast} "
                 f"ELSE error('{ours}') END AS {ours}"
             )
         to = folder / f"typed-{number}.parquet"
-        done = (number, len(file.paths))
+        query = f"SELECT {', '.join(parts)} FROM {csv_sql(source, header=True)}"
         try:
-            _watched(con, f"COPY (SELECT {', '.join(parts)} FROM {csv_sql(source, header=True)}) TO {text_sql(to)} (FORMAT parquet)",
-                     done, progress)  # fmt: skip
+            con.execute(f"COPY ({query}) TO {text_sql(to)} (FORMAT parquet)")
         except duckdb.Error:
             return None
+        if progress is not None:
+            progress("reading", number + 1, len(file.paths))
         if con.execute(f"SELECT count(*) FROM read_parquet([{text_sql(to)}])").fetchall()[0][0] != facts.lines - 1:
             return None
         made.append(to)
     return f"read_parquet([{', '.join(text_sql(path) for path in made)}])"
-
-
-def _watched(con: duckdb.DuckDBPyConnection, query: str, done: tuple[int, int], progress: Progress | None) -> None:
-    con.execute(query)
-    if progress is not None:
-        progress("reading", done[0] + 1, done[1])
 
 
 def _by_chunks(
