@@ -76,7 +76,7 @@ def fit_to_show(value: object) -> str:
     Examples
     --------
     >>> fit_to_show("26-02-2021 9:30"), fit_to_show("My number is 0170 1234567")
-    ('26-02-2021 9:30', 'xx xxxxxx xx 9999 999999…')
+    ('26-02-2021 9:30', 'xx xxxxxx xx 9999 99999…')
     """
     return str(value) if _PLAIN.fullmatch(str(value)) else shape_of(value)
 

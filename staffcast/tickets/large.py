@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.contracts import TICKETS, Calendar, InputError, OutputError, bad_value
+from staffcast.contracts import TICKETS, InputError, OutputError, bad_value
 from staffcast.tickets.exports.stage import connect
 from staffcast.tickets.large_file import LARGE_ROWS, TableFile, quoted, text_sql, typed_file
 from staffcast.tickets.read import KNOWN_WHEN, NEVER_SOUGHT_AN_AGENT, aware
@@ -285,7 +285,8 @@ def _require_sound(
     wholes = [c for c in numbers if TICKETS.columns[c].kind == "whole"]
     asked |= {f"{c}_part": f"count(*) FILTER ({c} <> floor({c}))" for c in wholes}
     query = f"SELECT {', '.join(f'{value} AS {name}' for name, value in asked.items())} FROM raw"
-    found = run(con, query, "checking", progress).iloc[0].to_dict()
+    told = run(con, query, "checking", progress).iloc[0].to_dict()
+    found = {name: np.nan if value is None else value for name, value in told.items()}  # an empty column has no least
     rows = int(found["n"])
     if not rows:
         raise InputError(f"the tickets table has no rows. {TICKETS.made_by}", file=file.shown)

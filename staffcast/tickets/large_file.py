@@ -35,6 +35,10 @@ _ISO = (
     "(right({0}, 1) = 'Z' OR substring({0}, -6, 1) IN ('+', '-')))"
 )
 _CHUNK = 250_000
+_AWARE = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
+_NUMBERS = (
+    "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+)  # fmt: skip
 
 Progress = Callable[[str, int, int], None]
 
@@ -186,12 +190,12 @@ def _straight_parquet(
     for ours, theirs in taken.items():
         wanted, kind = TICKETS.columns[ours].kind, kinds.get(theirs, "")
         if wanted == "time":
-            if kind != "TIMESTAMP WITH TIME ZONE":
+            if kind not in _AWARE:
                 return None
-            parts.append(f"{quoted(theirs)} AS {ours}")
+            parts.append(f"{quoted(theirs)}::TIMESTAMPTZ AS {ours}")
         elif wanted == "text":
             parts.append(f"{quoted(theirs)}::VARCHAR AS {ours}")
-        elif kind in ("DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"):
+        elif kind in _NUMBERS:
             parts.append(f"CASE WHEN NOT isnan({quoted(theirs)}::DOUBLE) THEN {quoted(theirs)}::DOUBLE END AS {ours}")
         else:
             return None
