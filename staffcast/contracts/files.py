@@ -24,7 +24,16 @@ from staffcast.contracts.calendar import check_zone
 from staffcast.contracts.errors import InputError, OutputError
 from staffcast.contracts.tables import Table
 
-__all__ = ["atomic_folder", "atomic_path", "chunks_of_csv", "csv_text", "read_frame", "read_table", "stated_zone", "write_table"]
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "chunks_of_csv",
+    "csv_text",
+    "read_frame",
+    "read_table",
+    "stated_zone",
+    "write_table",
+]
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _SNIFF_BYTES = 1 << 16

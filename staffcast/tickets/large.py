@@ -199,7 +199,11 @@ def _checked(
     early = {c: f"{c} < created_at" for c in ("first_response_at", "offered_at") if c in have}
     never = ", ".join(text_sql(outcome) for outcome in NEVER_SOUGHT_AN_AGENT)
     never = f"outcome IN ({never})" if "outcome" in have else "false"
-    tests = [before, *early.values(), f"{never} AND {'offered_at' if 'offered_at' in have else 'created_at'} IS NOT NULL"]
+    tests = [
+        before,
+        *early.values(),
+        f"{never} AND {'offered_at' if 'offered_at' in have else 'created_at'} IS NOT NULL",
+    ]
     rows, number, handling = _require_sound(con, file, have, times, tests, progress)
     if number[0] and bad_rows == "error":
         raise InputError(
@@ -221,7 +225,9 @@ def _checked(
     keep += [f"created_at >= {_stamp(aware(since, zone))}"] if since is not None else []
     keep += [f"created_at < {_stamp(aware(until, zone))}"] if until is not None else []
     limit = aware(until, zone) if until is not None else None
-    con.execute(f"CREATE TEMP VIEW plain AS {_view(source, have, times, limit, mend, never if number[-1] else '')} WHERE {' AND '.join(keep or ['true'])}")
+    con.execute(
+        f"CREATE TEMP VIEW plain AS {_view(source, have, times, limit, mend, never if number[-1] else '')} WHERE {' AND '.join(keep or ['true'])}"
+    )
     seen = run(
         con,
         "SELECT queue, count(*) AS n, count(offered) AS offers, count(answered) AS answers, min(created) AS low, "
@@ -306,7 +312,11 @@ def _require_sound(
             refuse(c, f"{c} > {_stamp(latest)}", "times lie in the future; check the year and the clock")
     for c in numbers:
         column = TICKETS.columns[c]
-        if found[f"{c}_min"] < column.low or found[f"{c}_max"] > min(column.high, _LARGEST) or found.get(f"{c}_part", 0):
+        if (
+            found[f"{c}_min"] < column.low
+            or found[f"{c}_max"] > min(column.high, _LARGEST)
+            or found.get(f"{c}_part", 0)
+        ):
             legal = f"[{column.low:g}, {column.high:g}{']' if np.isfinite(column.high) else ')'}"
             test = f"NOT ({c} BETWEEN {column.low} AND {min(column.high, _LARGEST)})"
             test += f" OR {c} <> floor({c})" if c in wholes else ""

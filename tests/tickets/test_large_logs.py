@@ -227,7 +227,11 @@ def test_a_vendors_clock_and_unknown_cuts_are_refused(tmp_path):
     desk(300, 7).to_parquet(tmp_path / "log.parquet")
     with open_large(find_large(tmp_path / "log.parquet", rows=1), zone=ZONE) as large:
         own = calendars(large.queues)
-        for options, said in (({"clock": "zendesk"}, "--since"), ({"by": ["team"]}, "columns"), ({"by": ["x"]}, "`by`")):
+        for options, said in (
+            ({"clock": "zendesk"}, "--since"),
+            ({"by": ["team"]}, "columns"),
+            ({"by": ["x"]}, "`by`"),
+        ):
             with pytest.raises(InputError, match=said):
                 kpis_large(large, own, **options)
 

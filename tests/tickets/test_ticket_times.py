@@ -119,7 +119,9 @@ def test_unreadable_times_show_the_first_five():
     assert "2026-03-01T09:30:00+01:00" in message
 
 
-@pytest.mark.parametrize("text", ["Ada Lovelace", "call me: +49 170 1234567", "0170-123-4567 please", "ada@example.org"])
+@pytest.mark.parametrize(
+    "text", ["Ada Lovelace", "call me: +49 170 1234567", "0170-123-4567 please", "ada@example.org"]
+)
 def test_an_error_never_repeats_what_somebody_wrote(text):
     """Where a column slipped and a customer's words stand among the times, the error shows their shape alone."""
     with pytest.raises(InputError) as caught:

@@ -205,7 +205,7 @@ def stage(
         And how many rows of the file are not in it because they cannot be used; ``found`` names them.
     """
     if source.kind == "parquet":
-        names = ", ".join(f'CAST({quoted(source.columns[p])} AS VARCHAR) AS c{p}' for p in binding.positions)
+        names = ", ".join(f"CAST({quoted(source.columns[p])} AS VARCHAR) AS c{p}" for p in binding.positions)
         relation = f"(SELECT {names} FROM read_parquet([{text_sql(source.path)}]))"
         days, rows = _survey(con, relation, times)
         return Staged(relation=relation, rows=rows, has_row=False, first=1, days=days), 0
@@ -265,7 +265,7 @@ def is_straight(source: Source) -> bool:
 
 
 def csv_sql(source: Source, *, header: bool) -> str:
-    """SQL of a CSV as a relation with text columns ``c0`` …"""
+    """SQL of a CSV as a relation with text columns, ``c0`` first."""
     assert source.facts is not None  # CSV sources have both
     assert source.layout is not None
     columns = ", ".join(f"'c{p}': 'VARCHAR'" for p in range(len(source.columns)))
