@@ -7,9 +7,10 @@ the Python of an environment that has the other packages::
     python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt
     python benchmarks/run.py --peers .venv-peers/bin/python
 
-The parts ``forecasting`` and ``simulation`` have pages of their own and run only when they are named; the peers of the
+The parts ``forecasting``, ``simulation`` and ``logs`` have pages of their own and run only when they are named; the peers of the
 first are the package's own dependencies: ``python benchmarks/run.py forecasting --write docs/forecast-accuracy.md``,
-``python benchmarks/run.py simulation --peers PYTHON --write docs/simulation.md``.
+``python benchmarks/run.py simulation --peers PYTHON --write docs/simulation.md``,
+``python benchmarks/run.py logs --write docs/large-logs.md``.
 """
 
 from __future__ import annotations
@@ -23,13 +24,26 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from parts import accuracy, chats, deferrable, forecasting, overtime, peers, scale, simulating, smallest, uncertain
+from parts import (
+    accuracy,
+    chats,
+    deferrable,
+    forecasting,
+    logs,
+    overtime,
+    peers,
+    scale,
+    simulating,
+    smallest,
+    uncertain,
+)
 from parts.common import Options, prose
 
 # A further part is one more module with TITLE and measure(options), and one more entry here.
 PARTS = {
     "accuracy": accuracy, "smallest": smallest, "scale": scale, "overtime": overtime, "uncertain": uncertain,
     "deferrable": deferrable, "chats": chats, "peers": peers, "forecasting": forecasting, "simulation": simulating,
+    "logs": logs,
 }  # fmt: skip
 # Parts with a page of their own: its title, how it is made, and the packages whose versions matter there.
 OWN_PAGE = {
@@ -45,6 +59,12 @@ OWN_PAGE = {
         "python benchmarks/run.py simulation --peers .venv-peers/bin/python --write docs/simulation.md   # this page\n"
         "python benchmarks/run.py simulation --quick                                                     # a look\n",
         ("numpy", "numba", "scipy", "pandas"),
+    ),
+    "logs": (
+        "Logs larger than memory",
+        "python benchmarks/run.py logs --write docs/large-logs.md   # this page\n"
+        "python benchmarks/run.py logs --quick                      # a look\n",
+        ("numpy", "pandas", "pyarrow", "duckdb"),
     ),
 }
 BENCHMARKS = (

@@ -12,6 +12,7 @@ import pandas as pd
 from staffcast.contracts import Calendar, InputError, bad_value
 from staffcast.scenario import Scenario
 from staffcast.tickets import IntervalLog, TicketLog, learn_calendar, learn_holiday_closures
+from staffcast.tickets.large import LargeLog
 
 __all__ = ["CHECK", "calendars_for_log", "country_holidays"]
 
@@ -49,7 +50,7 @@ def country_holidays(code: str, years: range) -> dict[dt.date, str]:
 
 
 def calendars_for_log(
-    log: TicketLog | IntervalLog, scenario: Scenario
+    log: TicketLog | IntervalLog | LargeLog, scenario: Scenario
 ) -> tuple[dict[str, Calendar], dict[str, tuple[str, ...]]]:
     """Calendar of each queue that is planned, and how it came about.
 
@@ -65,7 +66,12 @@ def calendars_for_log(
         The scenario names a queue that the log does not have, or an unknown country.
     """
     _known_queues(log, scenario)
-    activity = {queue: _activity(log, queue) for queue in log.queues if scenario.plans(queue)}
+    planned = [queue for queue in log.queues if scenario.plans(queue)]
+    if isinstance(log, LargeLog):
+        found = log.activity(_ENOUGH_RESPONSES) if planned else {}
+        activity = {queue: found[queue] for queue in planned}
+    else:
+        activity = {queue: _activity(log, queue) for queue in planned}
     if not activity:
         raise InputError(f"no queue is left to plan; the log has {', '.join(log.queues)}")
     pooled: Calendar | None = None
@@ -91,7 +97,9 @@ def calendars_for_log(
                 how = f"{how} in all queues together" if len(activity) > 1 else "not to be learnt from so few tickets"
             calendar = own
         calendar = replace(calendar, closed_arrivals=rules.closed_arrivals, holidays=dict(days))
-        calendar, more = _with_holidays(calendar, times, days, scenario.closed_on_holidays)
+        # Of an interval file the intervals are counted; each instant of a large log stands for several tickets.
+        number = weights if isinstance(log, LargeLog) else np.ones(len(times))
+        calendar, more = _with_holidays(calendar, times, number, days, scenario.closed_on_holidays)
         events = tuple(event for event, queues in scenario.events if not queues or queue in queues)
         calendars[queue] = replace(calendar.closed(scenario.closed_days), events=events)
         notes[queue] = (f"hours {how}: {calendar.describe()}", *more)
@@ -102,7 +110,7 @@ def calendars_for_log(
     return calendars, notes
 
 
-def _known_queues(log: TicketLog | IntervalLog, scenario: Scenario) -> None:
+def _known_queues(log: TicketLog | IntervalLog | LargeLog, scenario: Scenario) -> None:
     for parameter, names, more in (
         ("queues", scenario.queues, scenario.new_queues),
         ("queues_only (--queues)", scenario.only, scenario.new_queues),
@@ -114,8 +122,10 @@ def _known_queues(log: TicketLog | IntervalLog, scenario: Scenario) -> None:
                 raise bad_value(parameter, name, f"a queue of the log: {', '.join(log.queues)}")
 
 
-def _tells_hours(log: TicketLog | IntervalLog, queue: str) -> bool:
+def _tells_hours(log: TicketLog | IntervalLog | LargeLog, queue: str) -> bool:
     """Whether the log shows when people worked, not only when customers wrote."""
+    if isinstance(log, LargeLog):
+        return log.answers[queue] >= _ENOUGH_RESPONSES
     if isinstance(log, IntervalLog):
         return "open" in log.frame
     rows = log.frame[log.frame["queue"] == queue]
@@ -145,13 +155,13 @@ def _pooled(activity: Mapping[str, tuple[pd.DatetimeIndex, np.ndarray]], zone: s
 
 
 def _with_holidays(
-    calendar: Calendar, times: pd.DatetimeIndex, days: Mapping[dt.date, str], rule: bool | None
+    calendar: Calendar, times: pd.DatetimeIndex, number: np.ndarray, days: Mapping[dt.date, str], rule: bool | None
 ) -> tuple[Calendar, list[str]]:
     if not days:
         return calendar, []
     if rule is False:
         return calendar, ["open on public holidays: given"]
-    past, usual = learn_holiday_closures(times, calendar, days)
+    past, usual = learn_holiday_closures(times, calendar, days, number)
     if rule is True:
         return calendar.closed(days), ["closed on public holidays: given"]
     if usual:

@@ -134,11 +134,14 @@ def count(
     ctx: click.Context, log: str, scenario_file: str | None, output: str | None, as_json: bool, quiet: bool
 ) -> None:
     """Count a ticket LOG per queue and interval."""
-    from staffcast.plan import take_in
+    from staffcast.counting import count_log
 
-    intake = take_in(log, scenario_of(ctx, scenario_file))
-    print_notes(intake, quiet)
-    deliver(intake.series, "series", output, as_json, title="Tickets per interval")
+    with progress_bar(quiet) as progress:
+        series, notes = count_log(log, scenario_of(ctx, scenario_file), beside=output, progress=progress)
+    if not quiet:
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+    deliver(series, "series", output, as_json, title="Tickets per interval")
 
 
 @main.command()

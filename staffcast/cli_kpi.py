@@ -7,7 +7,7 @@ from typing import Any, Literal
 import click
 
 from staffcast.cli_options import CLOCKS, LOG, MISSED, STAFF, options, output_options, scenario_of
-from staffcast.cli_output import deliver
+from staffcast.cli_output import deliver, progress_bar
 
 __all__ = ["ab", "alarm", "kpi", "now"]
 
@@ -61,7 +61,8 @@ def kpi(
 ) -> None:  # fmt: skip
     """Measure a ticket LOG: every KPI with its interval, targets, the backlog; utilization."""
     from staffcast import reviewing
-    from staffcast.plan import backlog_table, kpi_table
+    from staffcast.counting import measure_log
+    from staffcast.plan import backlog_table
 
     if write_targets is not None:
         click.echo(f"targets: written to {reviewing.write_targets(write_targets)}", err=True)
@@ -99,7 +100,11 @@ def kpi(
     if every is not None:
         table, notes = backlog_table(log, scenario, every=every)
     else:
-        table, notes = kpi_table(log, scenario, by=_cuts("queue" if by is None else by), clock=clock, roster=roster)
+        with progress_bar(quiet) as progress:
+            table, notes = measure_log(
+                log, scenario, by=_cuts("queue" if by is None else by), clock=clock, roster=roster, beside=output,
+                progress=progress,
+            )  # fmt: skip
     _say(notes, quiet)
     deliver(table, "kpi", output, as_json, title="KPIs")
 

@@ -41,13 +41,18 @@ from staffcast.utilization import QueueFacts, backlog, kpis, measure, read_roste
 __all__ = [
     "Intake",
     "Plan",
+    "Progress",
     "backlog_table",
     "forecast_accuracy",
+    "frt_targets",
+    "handling_doubts",
     "kpi_table",
     "make_plan",
     "override_verdicts",
     "overrides_of",
+    "planned",
     "predict",
+    "require_enough",
     "take_in",
 ]
 
@@ -186,7 +191,7 @@ def make_plan(
     kpi = used = None
     if isinstance(intake.log, TicketLog):
         log = planned(intake.log, intake.calendars)
-        kpi = kpis(log, intake.calendars, by=["queue"], target=_targets(scenario, intake.calendars))
+        kpi = kpis(log, intake.calendars, by=["queue"], target=frt_targets(scenario, intake.calendars))
     if on_duty is not None:
         used = utilization(on_duty, intake.log if isinstance(intake.log, TicketLog) else None)
     return Plan(
@@ -235,7 +240,7 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
     calendars, how = calendars_for_log(log, scenario)
     require_new_queues(scenario, log.queues, calendars)
     series = count(log, calendars, minutes=scenario.interval_minutes)
-    _enough(series, _path(source))
+    require_enough(series, _path(source))
     minutes = pd.Timedelta(minutes=scenario.interval_minutes)
     facts = measure(log, calendars, series["ds"].max() + minutes, order=scenario.priority_order)
     facts |= {name: replace(facts[new.like], backlog_age_s=()) for name, new in scenario.new_queues.items()}
@@ -245,12 +250,16 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
 
 def _doubts(log: TicketLog | IntervalLog) -> list[str]:
     """Inputs that are legal but look like a mistake."""
-    doubts = []
     handle = log.frame["handle_s"] if isinstance(log, TicketLog) and "handle_s" in log.frame else log.frame.get("aht_s")
     known = handle[handle > 0] if handle is not None else pd.Series(dtype=float)
-    if len(known) and known.mean() < _SHORT_HANDLING_S:
-        doubts.append(f"{CHECK} handle times average {known.mean():.0f} s, read as seconds: are they in minutes?")
-    return doubts
+    return handling_doubts(float(known.mean()) if len(known) else None)
+
+
+def handling_doubts(mean_s: float | None) -> list[str]:
+    """What to say of handle times that are short on average."""
+    if mean_s is None or mean_s >= _SHORT_HANDLING_S:
+        return []
+    return [f"{CHECK} handle times average {mean_s:.0f} s, read as seconds: are they in minutes?"]
 
 
 def predict(intake: Intake, scenario: Scenario, *, processes: int = 1, progress: Progress | None = None) -> Demand:
@@ -319,7 +328,7 @@ def kpi_table(
     log = planned(intake.log, intake.calendars)
     if roster is not None:
         return utilization(read_roster(roster, zone=scenario.zone), log), intake.notes
-    return kpis(log, intake.calendars, by=by, target=_targets(scenario, intake.calendars), clock=clock), intake.notes
+    return kpis(log, intake.calendars, by=by, target=frt_targets(scenario, intake.calendars), clock=clock), intake.notes
 
 
 def backlog_table(
@@ -356,7 +365,8 @@ def planned(log: TicketLog, calendars: Mapping[str, Calendar]) -> TicketLog:
     return TicketLog(frame=log.frame[keep].reset_index(drop=True), zone=log.zone, notes=log.notes, until=log.until)
 
 
-def _targets(scenario: Scenario, queues: Iterable[str]) -> dict[str, Target]:
+def frt_targets(scenario: Scenario, queues: Iterable[str]) -> dict[str, Target]:
+    """First response target of each queue."""
     return {queue: scenario.for_queue(queue).frt for queue in queues}
 
 
@@ -364,7 +374,14 @@ def _path(source: str | Path | pd.DataFrame) -> str | Path | None:
     return None if isinstance(source, pd.DataFrame) else source
 
 
-def _enough(series: pd.DataFrame, source: str | Path | None) -> None:
+def require_enough(series: pd.DataFrame, source: str | Path | None) -> None:
+    """Check that every queue has tickets enough to forecast.
+
+    Raises
+    ------
+    InputError
+        Names one that has not.
+    """
     totals = series.groupby("unique_id")["y"].sum()
     for queue, total in totals.items():
         if total < _FEWEST_TICKETS:

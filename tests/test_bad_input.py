@@ -72,8 +72,8 @@ BAD_LOGS = {
             created_at=lambda f: f["created_at"].mask(f.index.isin(range(3, 10)), "soon")
         ),
         [
-            "log.csv, column created_at: cannot read row 5: 'soon', row 6: 'soon', row 7: 'soon', row 8: 'soon', "
-            "row 9: 'soon' and 2 more as a time",
+            "log.csv, column created_at: cannot read row 5: 'xxxx', row 6: 'xxxx', row 7: 'xxxx', row 8: 'xxxx', "
+            "row 9: 'xxxx' and 2 more as a time",
             "write ISO 8601 such as 2026-03-01T09:30:00+01:00",
         ],
     ),

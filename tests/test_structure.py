@@ -12,8 +12,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 WAY = (
     "contracts", "executor", "tickets", "forecast", "erlang", "utilization", "simulation",
     "scenario_values", "play_values", "scenario", "patience", "new_queues", "channels", "calendars",
-    "requirement", "staffing", "levers", "settings", "crews", "playing", "comparing", "sweeping", "plan", "reviewing",
-    "toml_text", "measuring", "measured_scenario", "report",
+    "requirement", "staffing", "levers", "settings", "crews", "playing", "comparing", "sweeping", "plan",
+    "counting", "reviewing", "toml_text", "measuring", "measured_scenario", "report",
     "cli_options", "cli_output", "cli_import", "cli_kpi", "cli_measure", "cli_sweep", "cli", "__main__",
 )  # fmt: skip
 # Rooms that are kept from more than the order keeps them from.

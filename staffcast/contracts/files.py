@@ -24,7 +24,16 @@ from staffcast.contracts.calendar import check_zone
 from staffcast.contracts.errors import InputError, OutputError
 from staffcast.contracts.tables import Table
 
-__all__ = ["atomic_folder", "atomic_path", "csv_text", "read_frame", "read_table", "stated_zone", "write_table"]
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "chunks_of_csv",
+    "csv_text",
+    "read_frame",
+    "read_table",
+    "stated_zone",
+    "write_table",
+]
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _SNIFF_BYTES = 1 << 16
@@ -107,6 +116,37 @@ def _parse(stream: IO[bytes], encoding: str, path: Path) -> pd.DataFrame:
     except (pd.errors.ParserError, csv.Error) as error:
         raise InputError(f"is not a table: {_first_line(error)}; check quotes and delimiters", file=path) from error
     return frame.rename(columns=lambda name: str(name).strip())
+
+
+def chunks_of_csv(path: str | Path, rows: int) -> Iterator[pd.DataFrame]:
+    """Read a CSV as :func:`read_frame` does, so many rows at a time.
+
+    Raises
+    ------
+    InputError
+        As ``read_frame``.
+    """
+    path = Path(path)
+    try:
+        with _OPENERS.get(path.suffix.lower(), open)(path, "rb") as stream:
+            head = stream.read(_SNIFF_BYTES)
+            encoding = _encoding(head)
+            delimiter = _delimiter(head.decode(encoding, errors="ignore"))
+            stream.seek(0)
+            with pd.read_csv(
+                stream, sep=delimiter, encoding=encoding, dtype=str, keep_default_na=False, na_values=[""],
+                index_col=False, chunksize=rows,
+            ) as chunks:  # fmt: skip
+                for chunk in chunks:
+                    yield chunk.rename(columns=lambda name: str(name).strip())
+    except UnicodeDecodeError as error:
+        raise InputError("is not text in UTF-8, UTF-16 or Windows-1252; save it as CSV UTF-8", file=path) from error
+    except pd.errors.EmptyDataError as error:
+        raise InputError("the file is empty; export it again", file=path) from error
+    except (pd.errors.ParserError, csv.Error) as error:
+        raise InputError(f"is not a table: {_first_line(error)}; check quotes and delimiters", file=path) from error
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise InputError(f"cannot be read ({_first_line(error)})", file=path) from error
 
 
 def _encoding(head: bytes) -> str:

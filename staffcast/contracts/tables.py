@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from staffcast.contracts.calendar import OFFSET_PATTERN
-from staffcast.contracts.errors import InputError
+from staffcast.contracts.errors import InputError, fit_to_show
 
 __all__ = [
     "BACKTEST",
@@ -25,6 +25,9 @@ __all__ = [
     "Table",
     "quantile_column",
 ]
+
+# A longer text in a column of times or numbers may be a customer's message that slipped there.
+_LONGEST_SHOWN = 12
 
 Kind = Literal["text", "time", "number", "whole", "flag"]
 
@@ -127,6 +130,8 @@ def _in_kind(values: pd.Series, column: Column, name: str, file: str | Path | No
             rows = np.flatnonzero(bad.to_numpy())
             more = f" ({len(rows)} such rows)" if len(rows) > 1 else ""
             value = values.iloc[rows[0]]
+            if isinstance(value, str) and len(value) > _LONGEST_SHOWN:
+                value = fit_to_show(value)
             raise InputError(message.format(value=value) + more, file=file, row=int(rows[0]) + 2, column=name)
 
     empty = values.isna()

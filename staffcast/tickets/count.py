@@ -12,7 +12,7 @@ from staffcast.contracts import INTERVAL_MINUTES, Calendar, InputError, bad_valu
 from staffcast.tickets.fates import known_fates, of_intervals, of_tickets
 from staffcast.tickets.read import IntervalLog, TicketLog
 
-__all__ = ["count", "waiting_at_end"]
+__all__ = ["count", "interval_frame", "seen_grid", "waiting_at_end"]
 
 
 def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, minutes: int) -> pd.DataFrame:
@@ -44,7 +44,9 @@ def count(log: TicketLog | IntervalLog, calendars: Mapping[str, Calendar], *, mi
     if minutes not in INTERVAL_MINUTES:
         raise bad_value("interval", f"{minutes} min", "15, 30 or 60 minutes")
     parts, fates = [], known_fates(log)
-    grid = _seen_grid(log, calendars, minutes) if isinstance(log, TicketLog) else None
+    grid = None
+    if isinstance(log, TicketLog):
+        grid = seen_grid(log.frame["created_at"].min(), log.end, log.zone, calendars, minutes)
     for queue, calendar in calendars.items():
         if queue not in log.queues:
             raise bad_value("calendars", queue, f"a queue of the log: {', '.join(log.queues)}")
@@ -80,18 +82,31 @@ def _frame(
     known = ~np.isnan(seconds) & (weight > 0)
     work = np.bincount(at[known], weights=(seconds * weight)[known], minlength=len(grid))
     number = np.bincount(at[known], weights=weight[known], minlength=len(grid))
+    return interval_frame(queue, grid, y, work, number)
+
+
+def interval_frame(
+    queue: str,
+    grid: pd.DatetimeIndex,
+    y: npt.NDArray[np.float64],
+    work: npt.NDArray[np.float64],
+    number: npt.NDArray[np.float64],
+) -> pd.DataFrame:
+    """One queue's rows of the series table, from the tickets, handling in seconds and tickets handled per interval."""
     aht = np.divide(work, number, out=np.full(len(grid), np.nan), where=number > 0)
     return pd.DataFrame({"unique_id": queue, "ds": grid, "y": y, "aht_s": aht})
 
 
-def _seen_grid(log: TicketLog, calendars: Mapping[str, Calendar], minutes: int) -> pd.DatetimeIndex:
-    """Intervals of which the log saw all: a half-seen interval is not a low one.
+def seen_grid(
+    start: pd.Timestamp, end: pd.Timestamp, zone: str, calendars: Mapping[str, Calendar], minutes: int
+) -> pd.DatetimeIndex:
+    """Intervals of which a log from ``start`` to ``end`` saw all: a half-seen interval is not a low one.
 
     The last day counts as seen to its end when the log runs past the middle of the last open interval that day, or to
     within an hour of midnight: it was then cut at the day's end, and its last quiet minutes are nothing but quiet.
     """
-    end = log.end.tz_convert(log.zone)
-    grid = interval_grid(log.frame["created_at"].min(), end, minutes, log.zone)
+    end = end.tz_convert(zone)
+    grid = interval_grid(start, end, minutes, zone)
     step = pd.Timedelta(minutes=minutes)
     unseen = grid[grid + step / 2 > end]
     closed = not any(calendar.is_open(unseen).any() for calendar in calendars.values())

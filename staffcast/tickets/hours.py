@@ -65,7 +65,7 @@ def learn_calendar(times: pd.DatetimeIndex, weights: np.ndarray, *, zone: str, m
 
 
 def learn_holiday_closures(
-    times: pd.DatetimeIndex, calendar: Calendar, holidays: Mapping[dt.date, str]
+    times: pd.DatetimeIndex, calendar: Calendar, holidays: Mapping[dt.date, str], weights: np.ndarray | None = None
 ) -> tuple[frozenset[dt.date], bool]:
     """Which of the holidays were closed days, and whether holidays are closed days here as a rule.
 
@@ -77,6 +77,8 @@ def learn_holiday_closures(
         The weekly hours.
     holidays : mapping of date to name
         Public holidays of past and future.
+    weights : ndarray, shape (n,), optional
+        Tickets at each instant; one without it.
 
     Returns
     -------
@@ -87,7 +89,8 @@ def learn_holiday_closures(
     """
     if not len(times):
         return frozenset(), False
-    dates, number = np.unique(calendar.day(times), return_counts=True)
+    dates, at = np.unique(calendar.day(times), return_inverse=True)
+    number = np.bincount(at, weights=weights)
     index = pd.DatetimeIndex(dates)
     days = pd.Series(number, index=index)
     usual = days.groupby(index.day_of_week).median()

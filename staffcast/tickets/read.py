@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,13 +16,22 @@ from staffcast.contracts.files import read_frame, stated_zone
 from staffcast.tickets.exports.recognise import resembles
 from staffcast.tickets.times import describe_rows, parse_times
 
-__all__ = ["FATES", "IntervalLog", "TicketLog", "read_log"]
+__all__ = [
+    "FATES",
+    "KNOWN_WHEN",
+    "NEVER_SOUGHT_AN_AGENT",
+    "IntervalLog",
+    "TicketLog",
+    "aware",
+    "read_log",
+    "ticket_columns",
+]
 
 ALL_QUEUES = "all"
 # created_at first: where the file names no zone, its offset gives that of the others.
 _TIMES = tuple(name for name, column in TICKETS.columns.items() if column.kind == "time")
 # What a log as of an earlier instant cannot know yet, by the instant that makes it known.
-_KNOWN_WHEN = {
+KNOWN_WHEN = {
     "resolved_at": ("outcome", "handle_s", "csat", "nps", "ces", "reopens", "stated_resolution_s",
                     "stated_resolution_business_s", "status"),
     "first_response_at": ("stated_frt_s", "stated_frt_business_s"),
@@ -30,7 +39,7 @@ _KNOWN_WHEN = {
     "last_reply_at": ("replies", "mean_reply_s"),
     "last_customer_at": ("customer_messages",),
 }  # fmt: skip
-_NEVER_SOUGHT_AN_AGENT = ("bot_closed", "ivr_hangup", "phantom", "spam")
+NEVER_SOUGHT_AN_AGENT = ("bot_closed", "ivr_hangup", "phantom", "spam")
 _TICKET_ALIASES = {"id": "ticket_id", "opened_at": "created_at", "reopened": "reopens"}
 _INTERVAL_ALIASES = {
     "timestamp": "ds",
@@ -160,6 +169,20 @@ def _renamed(frame: pd.DataFrame, columns: Mapping[str, str], file: Path | None)
     return taken.rename(columns={name: canonical for canonical, name in columns.items()})
 
 
+def ticket_columns(names: Sequence[str], columns: Mapping[str, str], file: Path | None) -> dict[str, str]:
+    """Canonical name to the file's, of the columns that the tickets table has.
+
+    Raises
+    ------
+    InputError
+        ``columns`` names one that is not known, or that the file lacks.
+    """
+    # A row that holds the file's own names goes through the same renaming as a log does.
+    row = _renamed(pd.DataFrame([list(names)], columns=list(names)), columns, file)
+    row = row.rename(columns=_aliases(row, _TICKET_ALIASES))
+    return {str(ours): str(theirs) for ours, theirs in row.iloc[0].items() if ours in TICKETS.columns}
+
+
 def _aliases(frame: pd.DataFrame, known: Mapping[str, str]) -> dict[str, str]:
     """Which columns to rename; where two could serve (``count`` and ``offered``), the first in ``known``."""
     free: dict[str, str] = {}
@@ -206,7 +229,7 @@ def _tickets(
     frame = _with_queue_and_offer(frame, file)
     frame = _between(frame, "created_at", zone, since, until, file)
     if until is not None:
-        until = _aware(until, zone)
+        until = aware(until, zone)
         frame = _as_of(frame, until)
     frame = frame.sort_values(["created_at", "ticket_id"], kind="stable").reset_index(drop=True)
     if not allow_gaps:
@@ -217,7 +240,7 @@ def _tickets(
 def _as_of(frame: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     later = {c: frame[c] >= until for c in _TIMES[1:] if c in frame}
     out = frame.assign(**{c: frame[c].mask(hidden) for c, hidden in later.items()})
-    for instant, told in _KNOWN_WHEN.items():
+    for instant, told in KNOWN_WHEN.items():
         if instant in later:
             out = out.assign(**{c: out[c].mask(later[instant]) for c in told if c in out})
     if "wait_s" in out:
@@ -264,7 +287,7 @@ def _with_queue_and_offer(frame: pd.DataFrame, file: Path | None) -> pd.DataFram
     if "offered_at" not in frame:
         frame = frame.assign(offered_at=frame["created_at"])
     if "outcome" in frame:
-        never = frame["outcome"].isin(_NEVER_SOUGHT_AN_AGENT)
+        never = frame["outcome"].isin(NEVER_SOUGHT_AN_AGENT)
         frame = frame.assign(offered_at=frame["offered_at"].mask(never))
     if frame["offered_at"].isna().all():
         raise InputError("no ticket ever reached a queue for people: offered_at is empty throughout", file=file)
@@ -281,16 +304,17 @@ def _between(
 ) -> pd.DataFrame:
     keep = np.ones(len(frame), dtype=bool)
     if since is not None:
-        keep &= (frame[column] >= _aware(since, zone)).to_numpy()
+        keep &= (frame[column] >= aware(since, zone)).to_numpy()
     if until is not None:
-        keep &= (frame[column] < _aware(until, zone)).to_numpy()
+        keep &= (frame[column] < aware(until, zone)).to_numpy()
     if not keep.any():
         span = f"{frame[column].min()} to {frame[column].max()}"
         raise InputError(f"nothing lies between --since {since} and --until {until}; the log has {span}", file=file)
     return frame[keep].reset_index(drop=True)
 
 
-def _aware(instant: pd.Timestamp, zone: str) -> pd.Timestamp:
+def aware(instant: pd.Timestamp, zone: str) -> pd.Timestamp:
+    """The instant; a naive one is taken in the zone."""
     return instant if instant.tzinfo is not None else instant.tz_localize(zone)
 
 

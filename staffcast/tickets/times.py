@@ -9,6 +9,7 @@ import pandas as pd
 
 from staffcast.contracts import InputError
 from staffcast.contracts.calendar import OFFSET_PATTERN
+from staffcast.contracts.errors import fit_to_show
 
 __all__ = ["ParsedTimes", "describe_rows", "parse_times"]
 
@@ -27,9 +28,14 @@ class ParsedTimes:
     notes: tuple[str, ...] = ()
 
 
-def describe_rows(values: pd.Series) -> str:
-    """Text for the first few bad rows: ``row 3: 'soon', row 9: ''``; the header is row 1."""
-    shown = ", ".join(f"row {i + 2}: {str(v)!r}" for i, v in zip(values.index[:_SHOWN], values, strict=False))
+def describe_rows(values: pd.Series, *, cells: bool = False) -> str:
+    """Text for the first few bad rows: ``row 3: 'soon', row 9: ''``; the header is row 1.
+
+    Of ``cells`` as the file has them only those are shown that look like a date or a number, of others the shape: it
+    may be a raw export whose columns slipped, and a cell somebody's words.
+    """
+    fit = fit_to_show if cells else str
+    shown = ", ".join(f"row {i + 2}: {fit(v)!r}" for i, v in zip(values.index[:_SHOWN], values, strict=False))
     return shown + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
 
 
@@ -76,7 +82,7 @@ def parse_times(
             parsed = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
         if parsed.isna().any():
             raise InputError(
-                f"cannot read {describe_rows(present[parsed.isna()])} as a time; "
+                f"cannot read {describe_rows(present[parsed.isna()], cells=True)} as a time; "
                 "write ISO 8601 such as 2026-03-01T09:30:00+01:00 or 2026-03-01 09:30",
                 file=file, column=column,
             )  # fmt: skip
@@ -84,7 +90,7 @@ def parse_times(
         has_offset = offsets.notna()
         if has_offset.any() and not has_offset.all():
             raise InputError(
-                f"some times have an offset and some have none: {describe_rows(present[~has_offset])}; write all alike",
+                f"some times have an offset and some have none: {describe_rows(present[~has_offset], cells=True)}; write all alike",
                 file=file, column=column,
             )  # fmt: skip
         if not has_offset.any():

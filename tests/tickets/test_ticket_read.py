@@ -304,7 +304,7 @@ def test_both_changes_and_two_queues():
     [
         (26, "count", "many", "row 28, column y: cannot read 'many'"),
         (40, "count", "-3", "row 42, column y: is -3"),
-        (40, "timestamp", "noon", "row 42: 'noon'"),
+        (40, "timestamp", "noon", "row 42: 'xxxx'"),
     ],
 )
 def test_bad_intervals_are_named_by_their_row(row, column, value, says):

@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from staffcast.contracts import InputError
+from staffcast.contracts.errors import shape_of
 from staffcast.contracts.tables import Column
 from staffcast.tickets.exports.clock import TimeRule, read_times
 from staffcast.tickets.exports.formats import LABELS, PEOPLE, UNIT_S, Binding, Field, column_of
 from staffcast.tickets.exports.privacy import Pseudonyms
-from staffcast.tickets.exports.report import Findings, shape_of
+from staffcast.tickets.exports.report import Findings
 
 __all__ = ["Reading", "normalise"]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Findings", "ImportReport", "masked", "shape_of"]
+__all__ = ["Findings", "ImportReport", "masked"]
 
 Kind = Literal["dropped", "mended", "suspicious"]
 _KINDS: tuple[Kind, ...] = ("dropped", "mended", "suspicious")
@@ -32,18 +32,6 @@ def masked(text: str, *, longest: int = 60) -> str:
     if len(plain.split()) > _MOST_WORDS:
         return "…"
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
-
-
-def shape_of(value: object) -> str:
-    """What a value looks like, without what it says: digits are 9, letters x. A cell may hold somebody's words.
-
-    Examples
-    --------
-    >>> shape_of("26-02-2021 9h"), shape_of("call me on 0170")
-    ('99-99-9999 9x', 'xxxx xx xx 9999')
-    """
-    text = re.sub(r"[^\W\d_]", "x", re.sub(r"\d", "9", str(value)))
-    return text if len(text) <= 24 else text[:23] + "…"
 
 
 @dataclass

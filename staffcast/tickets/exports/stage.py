@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from staffcast.contracts import InputError
@@ -26,15 +27,28 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["Source", "Staged", "batches_of", "chunks_of", "connect", "expand", "open_sources", "stage"]
+__all__ = [
+    "Source",
+    "Staged",
+    "batches_of",
+    "chunks_of",
+    "connect",
+    "csv_sql",
+    "expand",
+    "is_straight",
+    "open_sources",
+    "quoted",
+    "stage",
+    "text_sql",
+]
 
 CHUNK_ROWS = 122_880  # a row group of DuckDB
 _STAGED_ROWS = 50_000
 _MOST_COLUMNS = 5_000
 _MEMORY = "1GB"
 # What exports write where they mean nothing.
-_EMPTY = ("", "-", "–", "—", "n/a", "na", "null", "none", "nan", "nat", "undefined", "(none)", "#n/a")
-_SPACES = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(160) || chr(65279)"
+_EMPTY = pa.array(("", "-", "–", "—", "n/a", "na", "null", "none", "nan", "nat", "undefined", "(none)", "#n/a"))
+_SPACES = " \t\n\v\f\r\u00a0\ufeff"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +93,19 @@ class Staged:
     days: Mapping[int, Sequence[tuple[str, int]]] = field(default_factory=dict)
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, *, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
     """A DuckDB of our own: little memory, spilling into ``folder``, nothing from the net, no clock of the machine's."""
     import duckdb
 
     con = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    con.execute(f"SET memory_limit='{_MEMORY}'; SET threads=2; SET preserve_insertion_order=true")
-    con.execute(f"SET temp_directory={_sql(folder / 'spill')}; SET TimeZone='UTC'")
+    con.execute(f"SET memory_limit='{memory}'; SET threads=2; SET preserve_insertion_order=true")
+    con.execute(f"SET temp_directory={text_sql(folder / 'spill')}; SET TimeZone='UTC'")
     con.execute("SET enable_progress_bar=false")
     return con
 
 
-def _sql(text: object) -> str:
+def text_sql(text: object) -> str:
+    """Text as SQL writes it."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
@@ -145,7 +160,7 @@ def _parquet(path: Path, con: duckdb.DuckDBPyConnection) -> Source:
     import duckdb
 
     try:
-        described = con.execute(f"DESCRIBE SELECT * FROM read_parquet([{_sql(path)}])").fetchall()
+        described = con.execute(f"DESCRIBE SELECT * FROM read_parquet([{text_sql(path)}])").fetchall()
     except duckdb.Error:
         raise InputError("cannot be read as Parquet; export it again", file=path) from None
     return Source(path=path, kind="parquet", columns=tuple(str(row[0]) for row in described))
@@ -190,8 +205,8 @@ def stage(
         And how many rows of the file are not in it because they cannot be used; ``found`` names them.
     """
     if source.kind == "parquet":
-        names = ", ".join(f'CAST("{_quoted(source.columns[p])}" AS VARCHAR) AS c{p}' for p in binding.positions)
-        relation = f"(SELECT {names} FROM read_parquet([{_sql(source.path)}]))"
+        names = ", ".join(f"CAST({quoted(source.columns[p])} AS VARCHAR) AS c{p}" for p in binding.positions)
+        relation = f"(SELECT {names} FROM read_parquet([{text_sql(source.path)}]))"
         days, rows = _survey(con, relation, times)
         return Staged(relation=relation, rows=rows, has_row=False, first=1, days=days), 0
     if source.kind == "csv" and (straight := _straight(source, binding, con, times)) is not None:
@@ -199,13 +214,14 @@ def stage(
     path = folder / f"staged-{len(list(folder.iterdir()))}.parquet"
     records = _csv_records(source, binding) if source.kind == "csv" else _json_rows(source)
     rows, lost = _write_staged(records, binding.positions, path, source, found)
-    relation = f"read_parquet([{_sql(path)}])"
+    relation = f"read_parquet([{text_sql(path)}])"
     days, _ = _survey(con, relation, times)
     return Staged(relation=relation, rows=rows, has_row=True, first=1, days=days), lost
 
 
-def _quoted(name: str) -> str:
-    return name.replace('"', '""')
+def quoted(name: str) -> str:
+    """A column's name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _survey(
@@ -227,18 +243,11 @@ def _straight(source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, 
     """DuckDB reads the file itself, if its rows are the file's lines, one for one; None otherwise."""
     import duckdb
 
-    facts, layout = source.facts, source.layout
-    if facts is None or layout is None or not facts.plain or layout.skip:
-        return None
-    if set(str(source.path)) & set("*?[]{}") or source.path.suffix.lower() in (".bz2", ".xz"):
+    facts = source.facts
+    if facts is None or not is_straight(source):
         return None
     headerless = bool(binding.format.header) and binding.positions != () and _is_headerless(source, binding)
-    columns = ", ".join(f"'c{p}': 'VARCHAR'" for p in range(len(source.columns)))
-    relation = (
-        f"read_csv({_sql(source.path)}, auto_detect=false, columns={{{columns}}}, "
-        f"header={str(not headerless).lower()}, delim={_sql(layout.delimiter)}, quote='\"', escape='\"', "
-        "strict_mode=true, new_line=" + ("'\\r\\n'" if b"\r\n" in facts.head else "'\\n'") + ")"
-    )  # fmt: skip
+    relation = csv_sql(source, header=not headerless)
     try:
         days, rows = _survey(con, relation, times)
     except duckdb.Error:
@@ -246,6 +255,25 @@ def _straight(source: Source, binding: Binding, con: duckdb.DuckDBPyConnection, 
     if rows != facts.lines - (not headerless):
         return None
     return Staged(relation=relation, rows=rows, has_row=False, first=1 if headerless else 2, days=days)
+
+
+def is_straight(source: Source) -> bool:
+    """Whether DuckDB may read a CSV itself: nothing in it that two readers could take differently."""
+    if source.facts is None or source.layout is None or not source.facts.plain or source.layout.skip:
+        return False
+    return not (set(str(source.path)) & set("*?[]{}") or source.path.suffix.lower() in (".bz2", ".xz"))
+
+
+def csv_sql(source: Source, *, header: bool) -> str:
+    """SQL of a CSV as a relation with text columns, ``c0`` first."""
+    assert source.facts is not None  # CSV sources have both
+    assert source.layout is not None
+    columns = ", ".join(f"'c{p}': 'VARCHAR'" for p in range(len(source.columns)))
+    return (
+        f"read_csv({text_sql(source.path)}, auto_detect=false, columns={{{columns}}}, "
+        f"header={str(header).lower()}, delim={text_sql(source.layout.delimiter)}, quote='\"', escape='\"', "
+        "strict_mode=true, new_line=" + ("'\\r\\n'" if b"\r\n" in source.facts.head else "'\\n'") + ")"
+    )  # fmt: skip
 
 
 def _is_headerless(source: Source, binding: Binding) -> bool:
@@ -303,13 +331,11 @@ def _text(value: str | None) -> str | None:
     return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
 
 
-def _cleaned(cell: str) -> str:
-    """SQL for a cell without spaces around it, missing where it says nothing. Stripping is slow: only where needed."""
-    empty = ", ".join(_sql(word) for word in _EMPTY)
-    edge = f"ascii({cell}) <= 32 OR ascii({cell}) IN (160, 65279) OR right({cell}, 1) <= ' '"
-    edge += f" OR right({cell}, 1) = chr(160)"
-    bare = f"CASE WHEN {edge} THEN trim({cell}, {_SPACES}) ELSE {cell} END"
-    return f"CASE WHEN lower({bare}) NOT IN ({empty}) THEN {bare} END"
+def _cleaned(cells: pa.Array) -> pa.Array:
+    """Cells without spaces around them, missing where they say nothing."""
+    # As an expression of SQL this took longer to plan than a small file takes to read.
+    bare = pc.utf8_trim(cells.cast(pa.string()), characters=_SPACES)
+    return pc.if_else(pc.is_in(pc.utf8_lower(bare), value_set=_EMPTY), None, bare)
 
 
 def batches_of(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
@@ -324,12 +350,13 @@ def chunks_of(
     staged: Staged, positions: Sequence[int], con: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.int64]]]:
     """The relation's rows in order, in chunks, with their numbers in the file; cells stripped, empty ones missing."""
-    names = ", ".join([*(f"{_cleaned(f'c{p}')} AS c{p}" for p in positions), *(["row"] if staged.has_row else [])])
+    cells = [f"c{p}" for p in positions]
+    names = ", ".join([*cells, *(["row"] if staged.has_row else [])])
     at = staged.first
     for batch in batches_of(con, f"SELECT {names} FROM {staged.relation}"):
-        frame = batch.to_pandas()
+        frame = pa.table({name: _cleaned(batch.column(name)) for name in cells}).to_pandas()
         if staged.has_row:
-            rows = frame.pop("row").to_numpy(dtype=np.int64)
+            rows = np.asarray(batch.column("row"), dtype=np.int64)
         else:
             rows = np.arange(at, at + len(frame), dtype=np.int64)
             at += len(frame)
