@@ -316,7 +316,11 @@ def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
     for queue in demand.queues:
         rules = scenario.for_queue(queue)
         inside = rules.first_reply_share
+        model = model_of(rules, minutes=demand.minutes, aht_s=usual_handle_time(demand.of(queue))).name
+        redialled = rules.redial > 0 and model != "erlang_x"
         parts = [
+            "customers who give up" if model == "deferrable" and rules.patience_s is not None else "",
+            f"{format_share(rules.redial)} of those who give up try again" if redialled else "",
             f"a bot that closes {_closes(rules.bot.closes)} (what_if.deflection staffs for one)" if rules.bot else "",
             f"{format_share(rules.reopening.share)} of the tickets reopened" if rules.reopening else "",
             f"{format_share(rules.repeats.share)} who ask again" if rules.repeats else "",

@@ -91,7 +91,8 @@ def test_a_bot_has_had_its_time_with_what_is_released_at_the_opening():
     assert frames[600.0]["clear_mean_s"] > 0
     usual = came[0.0]
     expected = np.sort(np.where(usual == HOUR, usual, usual + 600))
-    assert (usual == HOUR).any() and came[600.0] == pytest.approx(expected)
+    assert (usual == HOUR).any()
+    assert came[600.0] == pytest.approx(expected)
 
 
 def test_what_is_taken_at_the_opening_itself_is_cleared_at_once():
