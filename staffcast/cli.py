@@ -389,7 +389,7 @@ def compare(
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.report import as_json as json_text
-    from staffcast.report import print_frame
+    from staffcast.report import print_comparison
     from staffcast.settings import agents_on_grid
     from staffcast.staffing import read_demand, table_notes
 
@@ -411,10 +411,12 @@ def compare(
     if as_json:
         body = {"plans": found.plans, "differences": found.differences, "verdicts": list(found.verdicts)}
         click.echo(json_text("comparison", body))
-    if output or not as_json:
-        deliver(found.differences, "comparison", output, False, title="Differences from the first plan")
+    # On a terminal the few columns below stand for the table.
+    onto_screen = sys.stdout.isatty() and not output
+    if output or not (as_json or onto_screen):
+        deliver(found.differences, "comparison", output, False, title="")
     if not as_json:
-        print_frame(found.plans, title="Plans", stream=sys.stderr)
+        print_comparison(found.plans, found.differences, stream=sys.stdout if onto_screen else sys.stderr)
         for sentence in found.verdicts:
             click.echo(sentence, err=True)
 

@@ -53,7 +53,8 @@ def summarise(plan: Plan) -> pd.DataFrame:
         model), ``erlang_c_hours_per_week`` (what plain Erlang C with a known rate would say; NaN where it does not
         apply), ``target, service_level, frt_mean_s, frt_p50_s, frt_p90_s,
         frt_p95_s, p_abandon, utilization, target_value`` (the simulated figure that the target is about), ``verdict``,
-        ``so_far`` (share within the target's time in the log) and ``so_far_value`` (the log's figure that the target is about).
+        ``so_far`` (share within the target's time in the log) and ``so_far_value`` (the log's figure that the target
+        is about).
     """
     demand, requirement = plan.demand, plan.requirement
     hours = demand.minutes / 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 import numpy as np
@@ -92,8 +92,10 @@ _HEADINGS = {
 }
 
 
-def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = "") -> None:
-    """Print a frame as a table: its main columns, and the first rows where it is long."""
+def print_frame(
+    frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = "", right: Collection[str] = ()
+) -> None:
+    """Print a frame as a table: its main columns, and the first rows where it is long; ``right`` are texts set right."""
     hidden = len(frame.columns)
     frame = frame[[c for c in frame.columns if c in _KEY_COLUMNS.get(kind, frame.columns)]]
     hidden -= len(frame.columns)
@@ -103,7 +105,7 @@ def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = 
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
         heading = _HEADINGS.get(str(name), str(name).removesuffix("_s").replace("_", " "))
-        table.add_column(Text(heading), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(heading), justify="right" if numeric or name in right else "left", overflow="fold")
     for row in frame.head(_MOST_ROWS).itertuples(index=False):
         table.add_row(*(_cell(value, str(name)) for name, value in zip(frame.columns, row, strict=True)))
     console.print(table)
