@@ -122,7 +122,7 @@ def test_the_picture_names_its_axes_and_is_the_same_each_time(swept, tmp_path):
         write_frontier(swept, tmp_path / name, figure="frt_mean_s", days=1)
     text = (tmp_path / "one.svg").read_text(encoding="utf-8")
     for each in (
-        "paid hours over the plan's 1 day<",
+        "paid hours over the plan's 1 day",
         "95 % interval",
         ">a<",
         ">b<",

@@ -175,10 +175,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, figure: str, look: _Look, days: float
     for place, (row, circumstance, choice) in enumerate(zip(rows.to_dict("records"), around, choices, strict=True)):
         worse = bool(row["dominated"])
         colour = _GREY if worse else look.colours[circumstance]
+        bar = colour if len(look.colours) == 1 else look.colours[circumstance]
         bars = [abs(row[f"{figure}_{end}"] - row[figure]) for end in ("low", "high")]
         axes.errorbar(
             row["at"], row[figure], yerr=np.nan_to_num(np.array(bars)[:, None]), fmt=look.markers.get(choice, "o"),
-            color=colour, ecolor=colour if len(look.colours) == 1 else look.colours[circumstance], markersize=4.5 if worse else 5.5, capsize=2.5,
+            color=colour, ecolor=bar, markersize=4.5 if worse else 5.5, capsize=2.5,
             elinewidth=0.8 if worse else 1.0, alpha=0.75 if worse else 1.0, zorder=1 if worse else 3 + place / 1000,
         )  # fmt: skip
         if look.beside:
@@ -190,7 +191,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, figure: str, look: _Look, days: float
         own = np.array([each == circumstance for each in around], dtype=bool) & ~rows["dominated"].to_numpy(dtype=bool)
         best = rows[own].sort_values("paid_hours")
         axes.plot(best["at"], best[figure], "-", color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-    span = f"{days:.4g} days" if days >= 2 else f"{24 * days:.4g} hours"
+    span = f"{24 * days:.4g} hours" if days < 1 else f"{days:.4g} day{'s' if days != 1 else ''}"
     beside = "\n(points of equal hours stand side by side)" if rows["paid_hours"].duplicated().any() else ""
     axes.set_xlabel(f"paid hours over the plan's {span}{beside}")
     axes.margins(x=0.2 if look.beside else 0.1, y=0.12)

@@ -95,7 +95,7 @@ _HEADINGS = {
 def print_frame(
     frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = "", right: Collection[str] = ()
 ) -> None:
-    """Print a frame as a table: its main columns, and the first rows where it is long; ``right`` are texts set right."""
+    """Print a frame: its main columns, and the first rows where it is long; texts of columns in ``right`` set right."""
     hidden = len(frame.columns)
     frame = frame[[c for c in frame.columns if c in _KEY_COLUMNS.get(kind, frame.columns)]]
     hidden -= len(frame.columns)
