@@ -348,12 +348,21 @@ def simulate(
         for note in (*table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
     facts = facts_of(log, scenario)
-    with progress_bar(quiet) as progress:
-        played = play(
-            wanted, plan_table, scenario, facts=facts, processes=processes,
-            progress=lambda done, total: progress("simulating", done, total), check=check, above=above,
-            resume=resume,
-        )  # fmt: skip
+    try:
+        with progress_bar(quiet) as progress:
+            played = play(
+                wanted, plan_table, scenario, facts=facts, processes=processes,
+                progress=lambda done, total: progress("simulating", done, total), check=check, above=above,
+                resume=resume,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        if resume is None or not any(Path(resume).glob("simulation/*.npz")):
+            raise
+        click.echo(f"staffcast: interrupted; what is done is kept in {resume}: the same command goes on", err=True)
+        ctx.exit(INTERRUPTED)
+    if any(played.taken_over.values()) and not quiet:
+        for queue, there in played.taken_over.items():
+            click.echo(f"note: {queue}: {there} of {scenario.replications} replications taken over", err=True)
     for sentence in played.checks:
         click.echo(f"check: {sentence}", err=True)
     if as_json:

@@ -98,6 +98,8 @@ def test_deflection_and_handle_time_change_what_people_have_to_do():
         (["agents=0.5"], "`vary agents` must be a whole number"),
         (["shrinkage=100%"], "`vary shrinkage` must be a share in [0, 1)"),
         (["frt=soon"], "80% in 60s"),
+        (["agents=-1,-1"], "'-1' says what one before it says"),
+        (["volume=+10%,+10.0%"], "'+10.0%' says what one before it says"),
         ([], "from 1 to 1000"),
     ],
 )
@@ -106,6 +108,18 @@ def test_changes_that_cannot_be_read_are_named(texts, said):
     with pytest.raises(InputError) as error:
         read_vary(texts)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("plan", [{"a": 5, "b": 4}, None])
+def test_nobody_is_not_a_crew(plan):
+    """Fewer people than there are is refused, before anything is played where the plan is given."""
+    wanted, told = demand(RATES), []
+    with pytest.raises(InputError, match="nobody would answer"):
+        sweep_plan(
+            wanted, scenario(replications=2), vary={"agents": ["0", "-10"]}, progress=lambda *each: told.append(each),
+            requirement=None if plan is None else plan_of(wanted, plan),
+        )  # fmt: skip
+    assert len(told) == (plan is None)
 
 
 def test_groups_without_a_share_have_no_known_cost():
@@ -128,7 +142,7 @@ def test_the_picture_names_its_axes_and_is_the_same_each_time(swept, tmp_path):
         ">b<",
         "volume +30%",
         "beaten",
-        "+1 agent, shrinkage 40%",
+        "shrinkage 40%, +1 agent",
     ):
         assert each in text
     assert text == (tmp_path / "two.svg").read_text(encoding="utf-8")
