@@ -351,12 +351,21 @@ def simulate(
         for note in (*table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
     facts = facts_of(log, scenario)
-    with progress_bar(quiet) as progress:
-        played = play(
-            wanted, plan_table, scenario, facts=facts, processes=processes,
-            progress=lambda done, total: progress("simulating", done, total), check=check, above=above,
-            resume=resume,
-        )  # fmt: skip
+    try:
+        with progress_bar(quiet) as progress:
+            played = play(
+                wanted, plan_table, scenario, facts=facts, processes=processes,
+                progress=lambda done, total: progress("simulating", done, total), check=check, above=above,
+                resume=resume,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        if resume is None or not any(Path(resume).glob("simulation/*.npz")):
+            raise
+        click.echo(f"staffcast: interrupted; what is done is kept in {resume}: the same command goes on", err=True)
+        ctx.exit(INTERRUPTED)
+    if any(played.taken_over.values()) and not quiet:
+        for queue, there in played.taken_over.items():
+            click.echo(f"note: {queue}: {there} of {scenario.replications} replications taken over", err=True)
     for sentence in played.checks:
         click.echo(f"check: {sentence}", err=True)
     if as_json:
@@ -392,7 +401,7 @@ def compare(
     from staffcast.contracts import REQUIREMENT
     from staffcast.contracts.files import read_table
     from staffcast.report import as_json as json_text
-    from staffcast.report import print_frame
+    from staffcast.report import print_comparison
     from staffcast.settings import agents_on_grid
     from staffcast.staffing import read_demand, table_notes
 
@@ -414,10 +423,12 @@ def compare(
     if as_json:
         body = {"plans": found.plans, "differences": found.differences, "verdicts": list(found.verdicts)}
         click.echo(json_text("comparison", body))
-    if output or not as_json:
-        deliver(found.differences, "comparison", output, False, title="Differences from the first plan")
+    # On a terminal the few columns below stand for the table.
+    onto_screen = sys.stdout.isatty() and not output
+    if output or not (as_json or onto_screen):
+        deliver(found.differences, "comparison", output, False, title="")
     if not as_json:
-        print_frame(found.plans, title="Plans", stream=sys.stderr)
+        print_comparison(found.plans, found.differences, stream=sys.stdout if onto_screen else sys.stderr)
         for sentence in found.verdicts:
             click.echo(sentence, err=True)
 

@@ -236,7 +236,7 @@ def common(command: F) -> F:
     for option in (
         click.option("--processes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores",
                      help="Worker processes; the result does not depend on it."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on stderr; the result stays."),
     ):  # fmt: skip
         command = option(command)
     return command

@@ -61,7 +61,7 @@ def sweep(
     from staffcast.contracts.files import read_table
     from staffcast.patience import with_measured_patience
     from staffcast.playing import require_same_models
-    from staffcast.report import print_frame, write_frontier
+    from staffcast.report import print_sweep, write_frontier
     from staffcast.settings import agents_on_grid
     from staffcast.staffing import read_demand, table_notes
     from staffcast.sweeping import read_vary, sweep_plan
@@ -84,12 +84,14 @@ def sweep(
             wanted, scenario, vary=asked, requirement=plan_table, figure=figure, facts=facts, processes=processes,
             progress=lambda done, total: progress("sweeping", done, total),
         )  # fmt: skip
-    deliver(table, "sweep", output, as_json, title="Every combination")
+    # On a terminal the few columns below stand for the table.
+    onto_screen = sys.stdout.isatty() and not (output or as_json)
+    if not onto_screen:
+        deliver(table, "sweep", output, as_json, title="")
     if picture is not None:
         days = len(wanted.ds) * wanted.minutes / 1440
         write_frontier(table, picture, figure=figure, days=days)
         click.echo(f"plot: written to {picture}", err=True)
-    if not (as_json or quiet):
-        shown = ["unique_id", *asked, "agent_hours", "paid_hours", figure, f"{figure}_low", f"{figure}_high", "verdict"]
-        best = table.loc[~table["dominated"], [name for name in shown if name in table]]
-        print_frame(best, title="Worth their hours: nothing that costs as little does better", stream=sys.stderr)
+    if not as_json:
+        stream = sys.stdout if onto_screen else sys.stderr
+        print_sweep(table, list(asked), figure, stream=stream, everything=onto_screen)

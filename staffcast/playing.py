@@ -62,6 +62,8 @@ class Played:
     by_group : DataFrame
         Of agents who serve several queues, and of those beside them: ``group``, ``queues`` and what
         :attr:`staffcast.simulation.Outcome.by_group` has; empty where no queues share agents.
+    taken_over : mapping of queue to int
+        Replications that were not played again, as they lay in the folder ``resume``.
     """
 
     outcome: pd.DataFrame
@@ -70,6 +72,7 @@ class Played:
     openings: pd.DataFrame
     checks: tuple[str, ...] = ()
     by_group: pd.DataFrame = field(default_factory=pd.DataFrame)
+    taken_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def met(self) -> bool:
@@ -173,6 +176,7 @@ def play(
         openings=pd.concat([each for each in openings if len(each)] or openings[:1], ignore_index=True),
         checks=tuple(checks),
         by_group=_groups(outcomes, touched),
+        taken_over={queue: outcome.taken_over for queue, outcome in outcomes.items()},
     )
     return found if only is None or before is None else _merged(before, found, demand.queues, again)
 
@@ -310,13 +314,19 @@ def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
     scenario : Scenario
     """
     out = [
-        f"{', '.join(cluster)} share agents in groups; each is staffed as if its agents were its own"
+        f"{' and '.join(cluster)} share agents in groups; each is staffed as if its agents were its own"
+        if len(cluster) > 1
+        else f"{cluster[0]} has agents in groups; it is staffed as if they were its own"
         for cluster in sharing(scenario, demand.queues)
     ]
     for queue in demand.queues:
         rules = scenario.for_queue(queue)
         inside = rules.first_reply_share
+        model = model_of(rules, minutes=demand.minutes, aht_s=usual_handle_time(demand.of(queue))).name
+        redialled = rules.redial > 0 and model != "erlang_x"
         parts = [
+            "customers who give up" if model == "deferrable" and rules.patience_s is not None else "",
+            f"{format_share(rules.redial)} of those who give up try again" if redialled else "",
             f"a bot that closes {_closes(rules.bot.closes)} (what_if.deflection staffs for one)" if rules.bot else "",
             f"{format_share(rules.reopening.share)} of the tickets reopened" if rules.reopening else "",
             f"{format_share(rules.repeats.share)} who ask again" if rules.repeats else "",

@@ -42,7 +42,7 @@ def read_vary(texts: Sequence[str]) -> dict[str, list[str]]:
     Raises
     ------
     InputError
-        An unknown name, one given twice, no values, a value that the name does not know.
+        An unknown name, one given twice, no values, a value twice, a value that the name does not know.
 
     Examples
     --------
@@ -58,8 +58,13 @@ def read_vary(texts: Sequence[str]) -> dict[str, list[str]]:
         if not values or name in vary:
             fix = "write all its values behind one --vary" if name in vary else f"write --vary {name}=…,…"
             raise bad_value("vary", text, "each name once, with one value or more", fix)
+        known: list[Any] = []
         for value in values:
-            _read(name, value)
+            if (read := _read(name, value)) in known:
+                raise bad_value(
+                    "vary", text, f"different values; {value!r} says what one before it says", "once will do"
+                )
+            known.append(read)
         vary[name] = values
     combinations = int(np.prod([len(values) for values in vary.values()]))
     if not vary or combinations > _MOST:
@@ -133,6 +138,10 @@ def sweep_plan(
         raise bad_value("figure", figure, f"one of {', '.join(FIGURES)}")
     scenario = with_measured_patience(scenario, demand)
     require_crews(scenario, demand.queues, own_plan=True)
+    if requirement is not None:
+        agents = agents_on_grid(requirement, demand)
+        for value in vary.get("agents", ()):
+            _require_somebody(agents, _read("agents", value))
     combinations = list(itertools.product(*vary.values()))
     rows: list[dict[str, Any]] = []
     for done, chosen in enumerate(combinations, start=1):
@@ -181,6 +190,7 @@ def _one(
         paid_for = planned
         factor = {queue: (1 - now[queue].share) / (1 - planned[queue].share) for queue in demand.queues}
     agents = agents_on_grid(table, changed)
+    _require_somebody(agents, change.get("agents", 0))
     hours = demand.minutes / 60
     people = {q: _added(own, change.get("agents", 0)) for q, own in agents.items()}
     there = {q: _there(own, factor[q]) for q, own in people.items()}
@@ -200,6 +210,17 @@ def _one(
             **values, "verdict": verdict,
         }  # fmt: skip
     return found
+
+
+def _require_somebody(agents: Mapping[str, np.ndarray[Any, Any]], more: int) -> None:
+    """Refuse a change that leaves nobody of a queue's people."""
+    for queue, own in agents.items():
+        most = int(own.max(initial=0))
+        if most and most + more <= 0:
+            raise bad_value(
+                "vary agents", more, f"above −{most}: queue {queue!r} has at most {most} at a time",
+                "with so many fewer nobody would answer",
+            )  # fmt: skip
 
 
 def _added(agents: np.ndarray[Any, Any], more: int) -> np.ndarray[Any, Any]:

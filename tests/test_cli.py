@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -618,8 +619,32 @@ def test_a_simulation_checks_itself_and_goes_on_where_it_was(desk, tmp_path):
     kept = sorted((tmp_path / "kept" / "simulation").iterdir())
     assert kept
     kept[0].unlink()
-    run(*asked, "-o", tmp_path / "again.csv", code=None)
+    again = run(*asked, "-o", tmp_path / "again.csv", code=None)
+    found = [int(n) for n in re.findall(r"note: \w+: (\d+) of 16 replications taken over", again.stderr)]
+    assert sum(found) == 16 * len(found) - 1
     assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+def test_an_interrupted_simulation_says_that_it_can_go_on(desk, tmp_path, monkeypatch):
+    """Ctrl-C with --resume: exit code 130, and the folder is named; before anything is done there is none to name."""
+    from staffcast.simulation import runs
+
+    real, calls = runs.measure_chunk, []
+
+    def stops(case, replications):
+        calls.append(replications)
+        if len(calls) in (1, 4):
+            raise KeyboardInterrupt
+        return real(case, replications)
+
+    monkeypatch.setattr(runs, "measure_chunk", stops)
+    asked = (
+        "simulate", desk / "demand.csv", desk / "requirement.csv", "--scenario", desk / "desk.toml",
+        "--replications", "16", "--processes", "1", "-q", "--resume", tmp_path / "kept",
+    )  # fmt: skip
+    assert run(*asked, code=130).stderr == "staffcast: interrupted; nothing was written\n"
+    told = run(*asked, code=130).stderr
+    assert told == f"staffcast: interrupted; what is done is kept in {tmp_path / 'kept'}: the same command goes on\n"
 
 
 def test_there_are_no_commands_but_those_tested():

@@ -1,5 +1,7 @@
 """What a scenario says of drop rules, bot, what comes back, classes and groups is what is played."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from staffcast.comparing import compare_plans
 from staffcast.contracts import InputError
 from staffcast.crews import require_crews, shared_crews, sharing
 from staffcast.playing import not_staffed, outcomes_of, play
+from staffcast.report import print_played
 from staffcast.scenario import load_scenario
 from staffcast.settings import settings_of
 from staffcast.utilization import QueueFacts
@@ -76,6 +79,38 @@ def test_a_bot_closes_by_class_and_classes_are_judged_apart():
         "bot" in text and "targets of priority classes" in text
         for text in not_staffed(demand(RATES), scenario(queues={"a": keys}))
     )
+
+
+def test_what_customers_do_that_no_model_staffs_for_is_named():
+    """A live queue is staffed for redials, a chat is not, and work by a deadline not even for those who give up."""
+    crowd = {"patience": "3m", "redial": "40%"}
+    keys = {
+        "a": crowd,
+        "b": crowd | {"concurrency": 2, "aht_by_concurrency": ["5m", "8m"]},
+        "c": crowd | {"frt": "80% in 4h"},
+    }
+    found = not_staffed(demand({name: [20.0] * 8 for name in keys}), scenario(queues=keys))
+    assert found == [
+        "b: 40 % of those who give up try again",
+        "c: customers who give up, 40 % of those who give up try again",
+    ]
+
+
+def test_the_summary_shows_what_patience_costs():
+    """Who gives up stands in the summary where somebody may, and there is no such column where nobody does."""
+    wanted, told = demand(RATES), {}
+    for name, keys in (("waits", {}), ("leaves", {"queues": {"a": {"patience": "1m"}}})):
+        asked = scenario(replications=10, **keys)
+        played = play(wanted, plan_of(wanted, {"a": 3, "b": 3}), asked)
+        text = io.StringIO()
+        print_played(played, wanted, asked, stream=text)
+        told[name] = text.getvalue().split("What waits")[0], played.summary.set_index("unique_id")
+    assert "gave up" not in told["waits"][0]
+    text, summary = told["leaves"]
+    assert "gave up" in text
+    share = summary.loc["a", "abandoned"] / summary.loc["a", "offered"]
+    assert share > 0.05
+    assert f"{100 * share:.1f} %" in text
 
 
 GROUP = {"both": {"queues": ["a", "b"], "share": "50%"}}

@@ -11,6 +11,7 @@ from staffcast.cli import main
 from staffcast.contracts import InputError
 from staffcast.contracts.files import write_table
 from staffcast.report import write_frontier
+from staffcast.report.frontier_plot import frontier_plot
 from staffcast.staffing import staff
 from staffcast.sweeping import read_vary, sweep_plan
 
@@ -97,6 +98,8 @@ def test_deflection_and_handle_time_change_what_people_have_to_do():
         (["agents=0.5"], "`vary agents` must be a whole number"),
         (["shrinkage=100%"], "`vary shrinkage` must be a share in [0, 1)"),
         (["frt=soon"], "80% in 60s"),
+        (["agents=-1,-1"], "'-1' says what one before it says"),
+        (["volume=+10%,+10.0%"], "'+10.0%' says what one before it says"),
         ([], "from 1 to 1000"),
     ],
 )
@@ -105,6 +108,18 @@ def test_changes_that_cannot_be_read_are_named(texts, said):
     with pytest.raises(InputError) as error:
         read_vary(texts)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("plan", [{"a": 5, "b": 4}, None])
+def test_nobody_is_not_a_crew(plan):
+    """Fewer people than there are is refused, before anything is played where the plan is given."""
+    wanted, told = demand(RATES), []
+    with pytest.raises(InputError, match="nobody would answer"):
+        sweep_plan(
+            wanted, scenario(replications=2), vary={"agents": ["0", "-10"]}, progress=lambda *each: told.append(each),
+            requirement=None if plan is None else plan_of(wanted, plan),
+        )  # fmt: skip
+    assert len(told) == (plan is None)
 
 
 def test_groups_without_a_share_have_no_known_cost():
@@ -120,10 +135,33 @@ def test_the_picture_names_its_axes_and_is_the_same_each_time(swept, tmp_path):
     for name in ("one.svg", "two.svg", "three.png"):
         write_frontier(swept, tmp_path / name, figure="frt_mean_s", days=1)
     text = (tmp_path / "one.svg").read_text(encoding="utf-8")
-    for each in ("paid hours over the plan's 1 day<", "95 % interval", ">a<", ">b<", "volume +30%", "beaten"):
+    for each in (
+        "paid hours over the plan's 1 day",
+        "95 % interval",
+        ">a<",
+        ">b<",
+        "volume +30%",
+        "beaten",
+        "shrinkage 40%, +1 agent",
+    ):
         assert each in text
     assert text == (tmp_path / "two.svg").read_text(encoding="utf-8")
     assert (tmp_path / "three.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(("names", "beside"), [(["agents"], True), (["agents", "shrinkage"], False)])
+def test_every_combination_can_be_told_in_the_picture(swept, names, beside):
+    """One choice is named beside its points; of two, each pair has a shape of its own, in the legend."""
+    rows = swept[(swept["volume"] == "+0%") & (swept["shrinkage"].isin(["20%", "40%"] if len(names) > 1 else ["20%"]))]
+    drawn = frontier_plot(rows.drop(columns={"volume", "shrinkage"} - set(names)), figure="frt_mean_s", days=1)
+    axes = drawn.axes[0]
+    assert bool(axes.texts) == beside
+    shapes = {bars[0].get_marker() for bars in axes.containers}
+    assert len(axes.containers) == 4 * len(names)
+    assert len(shapes) == (1 if beside else 8)
+    places = [bars[0].get_xdata()[0] for bars in axes.containers]
+    assert len(set(places)) == len(places)
+    assert ("logarithmic" in axes.get_ylabel()) == (axes.get_yscale() == "log")
 
 
 def test_the_command_writes_table_and_picture(tmp_path):
@@ -140,7 +178,7 @@ def test_the_command_writes_table_and_picture(tmp_path):
     assert len(table) == 8
     assert np.isfinite(table["frt_mean_s_low"]).all()
     assert (tmp_path / "front.svg").stat().st_size > 5000
-    assert "Worth their hours" in done.stderr
+    assert "worth their hours: each that costs less does worse" in done.stderr
     wrong = CliRunner().invoke(main, [*common, "--plot", str(tmp_path / "front.pdf")])
     assert wrong.exit_code == 2
     assert "end it in .svg or .png" in wrong.stderr

@@ -1,5 +1,6 @@
 """What people look at: tables on a terminal, plots, one HTML file, CSV and JSON."""
 
+from staffcast.report.beside import print_comparison, print_sweep
 from staffcast.report.frontier_plot import write_frontier
 from staffcast.report.html import render
 from staffcast.report.summary import figure, headline, levers, model_notes, summarise
@@ -14,9 +15,11 @@ __all__ = [
     "levers",
     "model_notes",
     "plan_body",
+    "print_comparison",
     "print_frame",
     "print_plan",
     "print_played",
+    "print_sweep",
     "render",
     "summarise",
     "write_frontier",

@@ -16,6 +16,7 @@ from staffcast.playing import not_played, not_staffed
 from staffcast.report.summary import (
     FTE_HOURS,
     figure,
+    gives_up,
     headline,
     levers,
     model_errors,
@@ -95,6 +96,7 @@ def render(plan: Plan, *, source: str) -> str:
     if top["missed"]:
         verdict += f", missed: {', '.join(top['missed'])}"
     counts = plan.demand.sample(_PATHS)
+    impatient = gives_up(plan.scenario, plan.demand.queues)
     return environment.get_template("page.html.j2").render(
         span=span_text(top),
         source=source,
@@ -109,7 +111,7 @@ def render(plan: Plan, *, source: str) -> str:
             (f"{top['met']} of {len(summary)}", verdict),
         ],
         people=table(summary, [c for c in _PEOPLE if c[0] != "gap_hours_per_week" or summary[c[0]].any()]),
-        holds=table(_with_figures(plan, summary), _HOLDS),
+        holds=table(_with_figures(plan, summary), [c for c in _HOLDS if c[0] != "p_abandon" or impatient]),
         not_played=not_played(plan.demand, plan.scenario),
         not_staffed=not_staffed(plan.demand, plan.scenario),
         levers=levers(plan, summary),
@@ -200,7 +202,7 @@ _HOLDS = (
     ("unique_id", "queue", _text), ("target", "target", str), ("simulated_text", "simulated", str),
     ("so_far_text", "in the log so far", str), ("frt_mean_s", "FRT mean", _time), ("frt_p50_s", "p50", _time),
     ("frt_p90_s", "p90", _time), ("frt_p95_s", "p95", _time),
-    ("utilization", "utilization", _share), ("verdict", "verdict", _verdict),
+    ("p_abandon", "gave up", _share), ("utilization", "utilization", _share), ("verdict", "verdict", _verdict),
 )  # fmt: skip
 _KPI = (
     ("queue", "queue", _text), ("volume", "all", _number), ("bot_share", "by the bot", _share),

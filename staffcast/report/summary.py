@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ def summarise(plan: Plan) -> pd.DataFrame:
         ``by_frt, by_occupancy, by_minimum, below_band`` (shares of the staffed intervals), ``queueing`` (the queueing
         model), ``erlang_c_hours_per_week`` (what plain Erlang C with a known rate would say; NaN where it does not
         apply), ``target, service_level, frt_mean_s, frt_p50_s, frt_p90_s,
-        frt_p95_s, utilization, target_value`` (the simulated figure that the target is about), ``verdict``, ``so_far``
-        (share within the target's time in the log) and ``so_far_value`` (the log's figure that the target is about).
+        frt_p95_s, p_abandon, utilization, target_value`` (the simulated figure that the target is about), ``verdict``,
+        ``so_far`` (share within the target's time in the log) and ``so_far_value`` (the log's figure that the target
+        is about).
     """
     demand, requirement = plan.demand, plan.requirement
     hours = demand.minutes / 60
@@ -94,6 +96,7 @@ def summarise(plan: Plan) -> pd.DataFrame:
                 "frt_p50_s": played["frt_p50_s"],
                 "frt_p90_s": played["frt_p90_s"],
                 "frt_p95_s": played["frt_p95_s"],
+                "p_abandon": played["p_abandon"],
                 "utilization": played["utilization"],
                 "target_value": played["target_value"],
                 "verdict": played["verdict"],
@@ -108,6 +111,11 @@ def _weeks(demand: Demand) -> float:
     """Length of the span in weeks by the wall clock: seven days are a week, also when one of them has 25 hours."""
     end = (demand.ds[-1] + pd.Timedelta(minutes=demand.minutes)).tz_localize(None)
     return float((end - demand.ds[0].tz_localize(None)) / pd.Timedelta(weeks=1))
+
+
+def gives_up(scenario: Scenario, queues: Iterable[str]) -> bool:
+    """Whether customers of any of these queues give up, so that a plan has a price in them."""
+    return any(scenario.for_queue(queue).patience_s is not None for queue in queues)
 
 
 def _so_far(kpi: pd.DataFrame | None, queue: str, column: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 import numpy as np
@@ -20,7 +20,7 @@ from staffcast.contracts import format_duration, format_share
 from staffcast.forecast import Demand
 from staffcast.plan import Plan
 from staffcast.playing import Played, not_played, not_staffed
-from staffcast.report.summary import figure, headline, levers, model_notes, span_text, summarise, week_grid
+from staffcast.report.summary import figure, gives_up, headline, levers, model_notes, span_text, summarise, week_grid
 from staffcast.scenario import Scenario
 
 __all__ = ["SCHEMA_VERSION", "as_json", "print_frame", "print_plan", "print_played"]
@@ -87,12 +87,15 @@ _HEADINGS = {
     "y": "tickets",
     "frt_within": "in time",
     "queue_end": "waiting",
+    "p_abandon": "gave up",
     "erlang_c_agents": "Erlang C",
 }
 
 
-def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = "") -> None:
-    """Print a frame as a table: its main columns, and the first rows where it is long."""
+def print_frame(
+    frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = "", right: Collection[str] = ()
+) -> None:
+    """Print a frame: its main columns, and the first rows where it is long; texts of columns in ``right`` set right."""
     hidden = len(frame.columns)
     frame = frame[[c for c in frame.columns if c in _KEY_COLUMNS.get(kind, frame.columns)]]
     hidden -= len(frame.columns)
@@ -102,7 +105,7 @@ def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = 
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
         heading = _HEADINGS.get(str(name), str(name).removesuffix("_s").replace("_", " "))
-        table.add_column(Text(heading), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(heading), justify="right" if numeric or name in right else "left", overflow="fold")
     for row in frame.head(_MOST_ROWS).itertuples(index=False):
         table.add_row(*(_cell(value, str(name)) for name, value in zip(frame.columns, row, strict=True)))
     console.print(table)
@@ -114,6 +117,7 @@ def print_frame(frame: pd.DataFrame, *, title: str, stream: TextIO, kind: str = 
 
 _SHARES = (
     "p_above",
+    "p_abandon",
     "share",
     "wape",
     "bias",
@@ -176,6 +180,8 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         ("p95", lambda r: format_duration(r["frt_p95_s"])),
         ("verdict", lambda r: Text(str(r["verdict"]), style=_VERDICT_STYLE[str(r["verdict"])])),
     ]
+    if gives_up(plan.scenario, plan.demand.queues):
+        holds.insert(6, ("gave up", lambda r: format_share(r["p_abandon"], 1)))
     for title, columns in (("Who is needed, per week", people), ("How it would hold (simulated)", holds)):
         console.print(f"[bold]{title}[/bold]")
         table = _table()
@@ -207,6 +213,8 @@ def print_played(played: Played, demand: Demand, scenario: Scenario, *, stream: 
     columns = ["unique_id", "target", "frt_p50_s", "frt_p90_s", "utilization", "backlog_end", "opening_p95", "verdict"]
     shown = summary[columns].copy()
     shown.insert(2, "simulated", simulated)
+    if gives_up(scenario, summary["unique_id"]):
+        shown.insert(5, "p_abandon", summary["p_abandon"])
     print_frame(shown, title="How the plan holds", stream=stream)
     opens = played.openings[["unique_id", "ds", "waiting_mean", "waiting_p95", "above", "p_above", "clear_mean_s"]]
     if opens["waiting_mean"].gt(0).any():

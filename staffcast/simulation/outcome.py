@@ -70,6 +70,8 @@ class Outcome:
         What was played.
     replay : callable, optional
         How a replication is played again, where ``case`` alone does not say.
+    taken_over : int
+        Replications that were not played, but lay in the folder ``resume``.
     """
 
     by_interval: pd.DataFrame
@@ -81,6 +83,7 @@ class Outcome:
     sums: FloatArray
     case: Case
     replay: Callable[[int], Played] | None = None
+    taken_over: int = 0
 
     def openings(self, *, above: float | None = None, to: float = 0) -> pd.DataFrame:
         """What waits when the queue opens: P(Monday opens above N), and the time until it is worked off.

@@ -6,7 +6,7 @@ import hashlib
 import math
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,18 +62,20 @@ def play_all(
     """
     play = partial(measure_chunk, case) if resume is None else _Kept(case, Path(resume))
     whole = Whole()
+    taken_over = 0
     done, wanted = 0, replications
     if isinstance(processes, int) and processes > 1 and _expected(case) * replications < _WORTH_A_PROCESS:
         processes = 1
     while True:
         size = -(-(wanted - done) // _CHUNKS)
         ranges = [range(first, min(first + size, wanted)) for first in range(done, wanted, size)]
+        taken_over += sum(len(each) for each in ranges if isinstance(play, _Kept) and play.has(each))
         map_chunks(
             play, ranges, processes=processes, progress=_told(progress, done, size, wanted),
             take=partial(whole.put, wanted),
         )  # fmt: skip
         done = wanted
-        outcome = collect(case, [whole.chunk])
+        outcome = replace(collect(case, [whole.chunk]), taken_over=taken_over)
         if half_width is None or done >= most:
             return outcome
         reached = margin(outcome)
@@ -119,8 +121,15 @@ class _Kept:
         self._case, self._folder = case, folder
         self._name = _fingerprint(case)
 
+    def has(self, replications: range) -> bool:
+        """Whether a chunk is there."""
+        return self._path(replications).exists()
+
+    def _path(self, replications: range) -> Path:
+        return self._folder / f"{self._name}-{replications.start}-{replications.stop}.npz"
+
     def __call__(self, replications: range) -> Chunk:
-        path = self._folder / f"{self._name}-{replications.start}-{replications.stop}.npz"
+        path = self._path(replications)
         if path.exists():
             try:
                 return _read(path)

@@ -214,16 +214,25 @@ def _picked(sample: Sample, which: npt.NDArray[Any]) -> Sample:
 
 
 def _handed_over(case: Case, replication: int, bot: Bot, sample: Sample) -> Sample:
-    """What is left of the conversations after the bot, up to the last edge."""
-    shares = np.array(bot.shares(len(case.shares)))
+    """What is left of the conversations after the bot, up to the last edge.
+
+    Those released at the start of an interval came before: the bot has had its time with them, and they are handed over
+    at once.
+    """
+    shares, edges = np.array(bot.shares(len(case.shares))), case.staffing.edges_s
     left = stream(case, replication, Purpose.BOT).random(len(sample.kind)) >= shares[sample.kind]
-    late = sample.arrival_s + bot.handover_s >= case.staffing.edges_s[-1]
-    rest = _picked(sample, np.flatnonzero(left & ~late))
-    return replace(
-        rest, arrival_s=rest.arrival_s + bot.handover_s, service_s=rest.service_s * bot.harder,
-        leave_s=None if rest.leave_s is None else rest.leave_s + bot.handover_s,
+    delay = np.full(len(left), bot.handover_s)
+    if case.arrivals.lumps is not None:
+        delay[np.isin(sample.arrival_s, edges[:-1])] = 0.0
+    people = np.flatnonzero(left & (sample.arrival_s + delay < edges[-1]))
+    rest, delay = _picked(sample, people), delay[people]
+    rest = replace(
+        rest, arrival_s=rest.arrival_s + delay, service_s=rest.service_s * bot.harder,
+        leave_s=None if rest.leave_s is None else rest.leave_s + delay,
         bot_closed=int(np.count_nonzero(~left)),
     )  # fmt: skip
+    # Who is released at once overtakes those that the bot still has.
+    return rest if case.arrivals.lumps is None else _picked(rest, np.argsort(rest.arrival_s, kind="stable"))
 
 
 def _after_backlog(case: Case, replication: int, sample: Sample) -> Sample:

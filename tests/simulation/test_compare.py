@@ -228,6 +228,7 @@ def test_an_interrupted_simulation_goes_on_where_it_was(tmp_path, monkeypatch):
     calls.extend([None] * 10)
     again = simulate(arrivals, plan, Service.exponential(300.0), resume=tmp_path / "kept", **options)
     assert len(calls) == 10 + 11
+    assert (again.taken_over, whole.taken_over) == (10, 0)
     pd.testing.assert_frame_equal(again.by_interval, whole.by_interval, check_exact=True)
     assert again.summary == whole.summary
     # Another case does not take them for its own.

@@ -73,6 +73,28 @@ def test_what_is_released_at_the_opening_waits_there():
         assert frame["waiting_mean"].to_numpy() == pytest.approx(waiting.mean(axis=0))
 
 
+def test_a_bot_has_had_its_time_with_what_is_released_at_the_opening():
+    """However long the bot holds a ticket, who came in the night waits at the opening, and later tickets come later."""
+    edges = np.arange(5) * HOUR
+    plan = Staffing.steps(edges, [0, 3, 3, 3])
+    arrivals = Arrivals.piecewise(edges, [0, 30, 30, 0], lumps=[0, 15, 0, 0])
+    frames, came = {}, {}
+    for handover in (0.0, 600.0):
+        outcome = simulate(
+            arrivals, plan, Service.exponential(300.0), bot=Bot(share=0.2, handover_s=handover), replications=400
+        )
+        frames[handover], came[handover] = outcome.openings(above=9).iloc[0], outcome.tickets(0)["arrival_s"].to_numpy()
+    within(frames[600.0]["waiting_mean"], np.sqrt(12 / 400), 12)
+    exact = stats.poisson(12).sf(9)
+    within(frames[600.0]["p_above"], np.sqrt(exact * (1 - exact) / 400), exact)
+    assert frames[600.0]["waiting_mean"] == frames[0.0]["waiting_mean"]
+    assert frames[600.0]["clear_mean_s"] > 0
+    usual = came[0.0]
+    expected = np.sort(np.where(usual == HOUR, usual, usual + 600))
+    assert (usual == HOUR).any()
+    assert came[600.0] == pytest.approx(expected)
+
+
 def test_what_is_taken_at_the_opening_itself_is_cleared_at_once():
     """As many as there are people need no time; one more, or people who were there before, and the grid tells."""
     edges = np.arange(4) * HOUR
