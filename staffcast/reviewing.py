@@ -159,7 +159,8 @@ def _part(log: TicketLog, where: Mapping[str, tuple[str, ...]]) -> tuple[TicketL
         return log, "; ".join(notes)
     frame = log.frame[keep].reset_index(drop=True)
     # The same end for all: a ticket's silence counts to the end of the whole log.
-    return TicketLog(frame=frame, zone=log.zone, notes=log.notes, until=pd.Timestamp(log.end)), "; ".join(notes)
+    end = pd.Timestamp(log.end)
+    return TicketLog(frame=frame, zone=log.zone, notes=log.notes, until=end, last=log.seen), "; ".join(notes)
 
 
 def _last_whole(log: TicketLog, judged: pd.DataFrame, period: str | None) -> tuple[object, str]:
