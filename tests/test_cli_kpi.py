@@ -74,8 +74,21 @@ def test_a_missed_target_has_an_exit_code(desk, tmp_path):
     assert "missed: frt_human_mean_s: " in done.stderr
     run("kpi", desk / "log.csv", "--targets", goals, *RULES)
     goals.write_text('[[target]]\nkpi = "frt_human_mean_s"\nat_most = "10m"\nwhere = { channel = "email" }\n')
-    assert "no target is about" in run("kpi", desk / "log.csv", "--targets", goals, *RULES, code=2).stderr
+    assert "no ticket has channel = email" in run("kpi", desk / "log.csv", "--targets", goals, *RULES, code=2).stderr
     assert "does not tell: frt_bot_mean_s" in run("kpi", desk / "log.csv", "--targets", "default", *RULES).stderr
+
+
+def test_a_mistyped_where_does_not_pass_the_check(desk, tmp_path):
+    """A target about nobody ends with 2 and says what was meant; one of several values is told in a note."""
+    goals = tmp_path / "goals.toml"
+    met = '[[target]]\nkpi = "frt_human_mean_s"\nat_most = "10m"\n'
+    goals.write_text(f'{met}{met}where = {{ agent = "xx" }}\n')
+    done = run("kpi", desk / "log.csv", "--targets", goals, "--check", *RULES, code=2)
+    assert "no ticket has agent = xx; did you mean x? The log has x, y" in done.stderr
+    goals.write_text(f'{met}where = {{ channel = ["chat", "mail"] }}\n')
+    run("kpi", desk / "log.csv", "--targets", goals, "--check", *RULES)
+    goals.write_text(f'{met}where = {{ agent = ["x", "yy"] }}\n')
+    assert "agent = yy; did you mean y?" in run("kpi", desk / "log.csv", "--targets", goals, *RULES).stderr
 
 
 def test_benchmarks_are_written_once(tmp_path):

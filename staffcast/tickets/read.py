@@ -94,7 +94,7 @@ class TicketLog:
             return self.until
         known = [self.frame[c].max() for c in _TIMES if c in self.frame and self.frame[c].notna().any()]
         end = self.end
-        return max(end, *known).as_unit(end.unit)  # a finer unit could not fill the columns
+        return pd.Timestamp(max(end, *known)).as_unit(end.unit)  # a finer unit could not fill the columns
 
 
 @dataclass(frozen=True, kw_only=True)
