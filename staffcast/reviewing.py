@@ -323,6 +323,11 @@ def alarms(
         )  # fmt: skip
         found.append(one)
         said.append(one.sentence(target))
+    if short := [one.queue for one in found if one.overload_only]:
+        said.append(
+            f"{', '.join(short)}: the target is too short for an alarm that looks hour by hour; judged is overload, "
+            "more than two hours' work left at closing; what happens within the hour `staffcast simulate` judges"
+        )
     return found, (*notes, *said)
 
 
