@@ -271,6 +271,10 @@ def compare_scripts(
         log, calendars, column=column, kpi=kpi, unit=unit, clock=clock, target=frt, difference=difference, power=power
     )
     said = []
+    if table["plain_a"].notna().any():
+        said.append(
+            f"{kpi} counts who still waits (Kaplan–Meier); plain_a and plain_b are of the ended alone, as in `kpi --by`"
+        )
     for row in table.to_dict("records"):
         word = {"higher": "higher than", "lower": "lower than", "undecided": "not shown to differ from"}[row["verdict"]]
         said.append(

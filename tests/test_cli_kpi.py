@@ -101,6 +101,15 @@ def test_benchmarks_are_written_once(tmp_path):
     assert "Missing argument" in run("kpi", code=2).stderr
 
 
+def test_the_short_table_says_what_it_is(desk):
+    """Plain figures and the hours that art runs on are said where they are printed."""
+    said = run("kpi", desk / "log.csv", *RULES).stderr
+    assert "plain, of the answered" in said
+    assert "art runs on the same hours, closed hours left out" in said
+    assert "nights and weekends counted" in run("kpi", desk / "log.csv", "--clock", "calendar", *RULES).stderr
+    assert "art and closing run on the same hours" in run("kpi", desk / "log.csv", "--all", *RULES).stderr
+
+
 def test_clocks_and_the_stated_figure(desk):
     """A vendor's clock is taken by name; --reconcile finds the one that the stated figures follow."""
     wide = read(run("kpi", desk / "log.csv", "--by", "", "--clock", "zendesk", *RULES).stdout)
@@ -122,6 +131,11 @@ def test_two_scripts(desk):
     # Exponential waits of 40 s: 2 · 40² · 7.849 ÷ 5² a variant.
     assert row["needed"] == pytest.approx(1005, rel=0.25)
     assert "old is " in done.stderr
+    own = pd.read_csv(desk / "log.csv").query("bot_script == 'old'")
+    waits = (pd.to_datetime(own["first_response_at"], utc=True) - pd.to_datetime(own["created_at"], utc=True)).dropna()
+    assert row["plain_b"] == pytest.approx(waits.dt.total_seconds().mean(), rel=1e-6)
+    assert row["value_b"] >= row["plain_b"]
+    assert "plain_a and plain_b are of the ended alone" in done.stderr
     again = run(
         "ab", desk / "log.csv", "--column", "bot_script", "--column", "topic=agent", "--kpi", "csat", "-q", *RULES
     )

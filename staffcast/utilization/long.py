@@ -94,7 +94,8 @@ def kpi_long(
     limits = thresholds(log.frame["queue"], target).to_numpy(dtype=float)
     facts = Facts(log=log, calendars=calendars, clock=clock, within_s=limits, repeat_days=repeat_days)
     rule = clock_rule(clock)
-    notes = [f"clock {rule.name}: {rule.about}"]
+    counted = "closed hours left out" if rule.hours == "business" else "nights and weekends counted"
+    notes = [f"clock {rule.name}: {rule.about}; art and closing run on the same hours, {counted}"]
     groups: dict[str, _Groups] = {}
     found: dict[str, list[tuple[Key, str, str, Estimate]]] = {}
     for measure in MEASURES.values():
