@@ -36,7 +36,7 @@ from staffcast.scenario import Scenario
 from staffcast.settings import require_playable
 from staffcast.staffing import apply_what_if, require_handle_times, staff, with_handle_times
 from staffcast.tickets import IntervalLog, TicketLog, count, read_log
-from staffcast.utilization import QueueFacts, backlog, kpis, measure, read_roster, utilization
+from staffcast.utilization import QueueFacts, backlog, clock_rule, kpis, measure, read_roster, utilization
 
 __all__ = [
     "Intake",
@@ -328,7 +328,15 @@ def kpi_table(
     log = planned(intake.log, intake.calendars)
     if roster is not None:
         return utilization(read_roster(roster, zone=scenario.zone), log), intake.notes
-    return kpis(log, intake.calendars, by=by, target=frt_targets(scenario, intake.calendars), clock=clock), intake.notes
+    table = kpis(log, intake.calendars, by=by, target=frt_targets(scenario, intake.calendars), clock=clock)
+    rule = clock_rule(clock)
+    counted = "closed hours left out" if rule.hours == "business" else "nights and weekends counted"
+    notes = (
+        f"clock {rule.name}: {rule.about}; art runs on the same hours, {counted}",
+        "frt and art here are plain, of the answered and the closed alone; `kpi --all` and `ab` count who still waits "
+        "(Kaplan–Meier), with the plain figure beside",
+    )
+    return table, (*intake.notes, *notes)
 
 
 def backlog_table(

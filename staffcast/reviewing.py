@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ __all__ = [
     "unavailable_stretches",
     "write_targets",
 ]
+
+_MOST_VALUES = 20
 
 Source = str | Path | pd.DataFrame
 
@@ -97,7 +100,8 @@ def review(
     Raises
     ------
     InputError
-        An interval file, a cut that the log does not have, a target that cannot be read.
+        An interval file, a cut that the log does not have, a target that cannot be read or whose ``where`` has
+        no value that the log has (the benchmarks of "default" are then left out, with a note).
     """
     goals = _targets(targets)
     log, calendars, notes = _log(source, scenario, "KPIs need")
@@ -117,6 +121,8 @@ def review(
     for where in dict.fromkeys(tuple(goal.where.items()) for goal in goals):
         own = [goal for goal in goals if tuple(goal.where.items()) == where]
         names = ", ".join(goal.kpi for goal in own)
+        if targets != "default":
+            said += _mistyped(log, dict(where), names, targets)
         part, note = _part(log, dict(where))
         if note:
             said.append(f"targets of {names}: {note}")
@@ -144,6 +150,30 @@ def _targets(targets: str | Path | None) -> list[KpiTarget] | None:
     return parse_targets(DEFAULT_TARGETS) if targets == "default" else read_targets(targets)
 
 
+def _mistyped(log: TicketLog, where: Mapping[str, tuple[str, ...]], names: str, file: str | Path | None) -> list[str]:
+    """Refuse a ``where`` none of whose values the log has: a check that judges nothing must not pass; note the rest."""
+    notes = []
+    for column, values in where.items():
+        if column not in log.frame or log.frame[column].isna().all():
+            continue
+        known = sorted(str(value) for value in log.frame[column].dropna().unique())
+        absent = [value for value in values if value not in known]
+        near = {value: close[0] for value in absent if (close := difflib.get_close_matches(value, known, n=1))}
+        if len(absent) == len(values):
+            hint = f"did you mean {', '.join(dict.fromkeys(near.values()))}? " if near else ""
+            more = f" … ({len(known)} in all)" if len(known) > _MOST_VALUES else ""
+            raise InputError(
+                f"target of {names}: no ticket has {column} = {', '.join(values)}; "
+                f"{hint}The log has {', '.join(known[:_MOST_VALUES])}{more}",
+                file=file,
+            )  # fmt: skip
+        notes += [
+            f"targets of {names}: no ticket has {column} = {value}; did you mean {found}?"
+            for value, found in near.items() if found not in values
+        ]  # fmt: skip
+    return notes
+
+
 def _part(log: TicketLog, where: Mapping[str, tuple[str, ...]]) -> tuple[TicketLog | None, str]:
     keep = pd.Series(data=True, index=log.frame.index)
     notes = []
@@ -159,7 +189,8 @@ def _part(log: TicketLog, where: Mapping[str, tuple[str, ...]]) -> tuple[TicketL
         return log, "; ".join(notes)
     frame = log.frame[keep].reset_index(drop=True)
     # The same end for all: a ticket's silence counts to the end of the whole log.
-    return TicketLog(frame=frame, zone=log.zone, notes=log.notes, until=pd.Timestamp(log.end)), "; ".join(notes)
+    end = pd.Timestamp(log.end)
+    return TicketLog(frame=frame, zone=log.zone, notes=log.notes, until=end, last=log.seen), "; ".join(notes)
 
 
 def _last_whole(log: TicketLog, judged: pd.DataFrame, period: str | None) -> tuple[object, str]:
@@ -240,6 +271,10 @@ def compare_scripts(
         log, calendars, column=column, kpi=kpi, unit=unit, clock=clock, target=frt, difference=difference, power=power
     )
     said = []
+    if table["plain_a"].notna().any():
+        said.append(
+            f"{kpi} counts who still waits (Kaplan–Meier); plain_a and plain_b are of the ended alone, as in `kpi --by`"
+        )
     for row in table.to_dict("records"):
         word = {"higher": "higher than", "lower": "lower than", "undecided": "not shown to differ from"}[row["verdict"]]
         said.append(
@@ -292,6 +327,11 @@ def alarms(
         )  # fmt: skip
         found.append(one)
         said.append(one.sentence(target))
+    if short := [one.queue for one in found if one.overload_only]:
+        said.append(
+            f"{', '.join(short)}: the target is too short for an alarm that looks hour by hour; judged is overload, "
+            "more than two hours' work left at closing; what happens within the hour `staffcast simulate` judges"
+        )
     return found, (*notes, *said)
 
 

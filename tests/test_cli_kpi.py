@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from staffcast.cli import main
 from staffcast.utilization import parse_targets
 
+DATA = Path(__file__).parents[1] / "data"
 RULES = ("--zone", "Europe/Berlin", "--hours", "always")
 
 
@@ -74,8 +76,21 @@ def test_a_missed_target_has_an_exit_code(desk, tmp_path):
     assert "missed: frt_human_mean_s: " in done.stderr
     run("kpi", desk / "log.csv", "--targets", goals, *RULES)
     goals.write_text('[[target]]\nkpi = "frt_human_mean_s"\nat_most = "10m"\nwhere = { channel = "email" }\n')
-    assert "no target is about" in run("kpi", desk / "log.csv", "--targets", goals, *RULES, code=2).stderr
+    assert "no ticket has channel = email" in run("kpi", desk / "log.csv", "--targets", goals, *RULES, code=2).stderr
     assert "does not tell: frt_bot_mean_s" in run("kpi", desk / "log.csv", "--targets", "default", *RULES).stderr
+
+
+def test_a_mistyped_where_does_not_pass_the_check(desk, tmp_path):
+    """A target about nobody ends with 2 and says what was meant; one of several values is told in a note."""
+    goals = tmp_path / "goals.toml"
+    met = '[[target]]\nkpi = "frt_human_mean_s"\nat_most = "10m"\n'
+    goals.write_text(f'{met}{met}where = {{ agent = "xx" }}\n')
+    done = run("kpi", desk / "log.csv", "--targets", goals, "--check", *RULES, code=2)
+    assert "no ticket has agent = xx; did you mean x? The log has x, y" in done.stderr
+    goals.write_text(f'{met}where = {{ channel = ["chat", "mail"] }}\n')
+    run("kpi", desk / "log.csv", "--targets", goals, "--check", *RULES)
+    goals.write_text(f'{met}where = {{ agent = ["x", "yy"] }}\n')
+    assert "agent = yy; did you mean y?" in run("kpi", desk / "log.csv", "--targets", goals, *RULES).stderr
 
 
 def test_benchmarks_are_written_once(tmp_path):
@@ -84,6 +99,15 @@ def test_benchmarks_are_written_once(tmp_path):
     assert len(parse_targets((tmp_path / "t.toml").read_text(encoding="utf-8"))) > 10
     assert "not written over" in run("kpi", "--write-targets", tmp_path / "t.toml", code=2).stderr
     assert "Missing argument" in run("kpi", code=2).stderr
+
+
+def test_the_short_table_says_what_it_is(desk):
+    """Plain figures and the hours that art runs on are said where they are printed."""
+    said = run("kpi", desk / "log.csv", *RULES).stderr
+    assert "plain, of the answered" in said
+    assert "art runs on the same hours, closed hours left out" in said
+    assert "nights and weekends counted" in run("kpi", desk / "log.csv", "--clock", "calendar", *RULES).stderr
+    assert "art and closing run on the same hours" in run("kpi", desk / "log.csv", "--all", *RULES).stderr
 
 
 def test_clocks_and_the_stated_figure(desk):
@@ -107,6 +131,11 @@ def test_two_scripts(desk):
     # Exponential waits of 40 s: 2 · 40² · 7.849 ÷ 5² a variant.
     assert row["needed"] == pytest.approx(1005, rel=0.25)
     assert "old is " in done.stderr
+    own = pd.read_csv(desk / "log.csv").query("bot_script == 'old'")
+    waits = (pd.to_datetime(own["first_response_at"], utc=True) - pd.to_datetime(own["created_at"], utc=True)).dropna()
+    assert row["plain_b"] == pytest.approx(waits.dt.total_seconds().mean(), rel=1e-6)
+    assert row["value_b"] >= row["plain_b"]
+    assert "plain_a and plain_b are of the ended alone" in done.stderr
     again = run(
         "ab", desk / "log.csv", "--column", "bot_script", "--column", "topic=agent", "--kpi", "csat", "-q", *RULES
     )
@@ -125,11 +154,20 @@ def test_the_desk_now(desk):
 
 
 def test_the_alarm_is_quiet_here(desk):
-    """A desk that answers in a minute is calm, exit code 0; one held to a second is not, exit code 3 with --check."""
+    """A desk that answers in a minute is calm, exit code 0, also with a target too short to judge by the hour."""
     done = run("alarm", desk / "log.csv", "--frt", "80% in 1h", "--check", *RULES)
     assert read(done.stdout)["state"].tolist() == ["calm"]
     assert "calm" in done.stderr
-    run("alarm", desk / "log.csv", "--frt", "99% in 1s", "--check", *RULES, code=3)
+    short = run("alarm", desk / "log.csv", "--frt", "99% in 1s", "--check", *RULES)
+    assert "judged is overload" in short.stderr
+
+
+@pytest.mark.parametrize("until", ["2025-10-08T12:00", "2025-10-05T22:00", "2025-10-06T08:20"])
+def test_the_shipped_desk_is_calm(until):
+    """The demonstration desk with its targets of minutes is calm at noon, on a Sunday and on a Monday morning."""
+    log, scenario = DATA / "tickets.csv.gz", DATA / "scenario.toml"
+    done = run("alarm", log, "--scenario", scenario, "--until", until, "--check")
+    assert read(done.stdout)["state"].tolist() == ["calm"] * 3
 
 
 def test_unavailable_stretches(desk, tmp_path):

@@ -134,7 +134,7 @@ _SHARES = (
 def _cell(value: Any, name: str) -> Text:
     if isinstance(value, pd.Timestamp):
         return Text(f"{value:%a %d %b %H:%M}")
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return Text("–")
     if isinstance(value, float):
         if name.endswith("_s"):

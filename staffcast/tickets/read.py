@@ -71,12 +71,15 @@ class TicketLog:
         What was decided or left out while reading, for people.
     until : Timestamp or None
         End of the span that was asked for; the log then stands as it stood at that instant.
+    last : Timestamp or None
+        What ``seen`` is for a part of a longer log; None: found from the rows.
     """
 
     frame: pd.DataFrame
     zone: str
     notes: tuple[str, ...] = ()
     until: pd.Timestamp | None = None
+    last: pd.Timestamp | None = None
 
     @property
     def queues(self) -> list[str]:
@@ -87,6 +90,20 @@ class TicketLog:
     def end(self) -> pd.Timestamp:
         """The instant up to which the log saw arrivals."""
         return self.until if self.until is not None else self.frame[["created_at", "offered_at"]].max().max()
+
+    @property
+    def seen(self) -> pd.Timestamp:
+        """The latest instant that the log tells of, never before ``end``: replies and closings outlast arrivals.
+
+        What is open or waits is so as of this instant; how many come is known up to ``end`` alone.
+        """
+        if self.last is not None:
+            return self.last
+        if self.until is not None:
+            return self.until
+        known = [self.frame[c].max() for c in _TIMES if c in self.frame and self.frame[c].notna().any()]
+        end = self.end
+        return pd.Timestamp(max(end, *known)).as_unit(end.unit)  # a finer unit could not fill the columns
 
 
 @dataclass(frozen=True, kw_only=True)

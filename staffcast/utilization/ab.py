@@ -96,8 +96,8 @@ def compare_variants(
     Returns
     -------
     DataFrame
-        One row per further variant: ``kpi, a, b, value_a, value_b, n_a, n_b, difference`` (b − a), ``low, high``
-        (95 %), ``verdict`` (``higher``, ``lower``: b against a; ``undecided``), ``unit, method, detectable`` (the
+        One row per further variant: ``kpi, a, b, value_a, value_b, plain_a, plain_b`` (durations: of the ended alone),
+        ``n_a, n_b, difference`` (b − a), ``low, high`` (95 %), ``verdict`` (``higher``, ``lower``: b against a; ``undecided``), ``unit, method, detectable`` (the
         smallest difference that so many tickets show with the power) and ``needed`` (tickets per variant for
         ``difference``).
 
@@ -143,9 +143,18 @@ def compare_variants(
         for name, index in zip((names[0], other), own, strict=True):
             _enough(name, len(index), len(np.unique(units[index])), what)
         made = _compared(measure, statistic, sample, own, units, seed)
+        made |= {name: _plain(sample, statistic, rows) for name, rows in zip(("plain_a", "plain_b"), own, strict=True)}
         rows.append({"kpi": kpi, "a": names[0], "b": other, "unit": what, **made})
     table = pd.DataFrame(rows)
     return _with_needs(table, difference, power)
+
+
+def _plain(sample: Sample, statistic: str, rows: Ints) -> float:
+    """A duration's figure of those that ended alone, as the short table of KPIs has it; NaN for other KPIs."""
+    if sample.ended is None or not sample.ended[rows].any():
+        return math.nan
+    ended = sample.values[rows][sample.ended[rows]]
+    return float(np.quantile(ended, _QUANTILES[statistic]) if statistic in _QUANTILES else ended.mean())
 
 
 def _units(
@@ -297,6 +306,6 @@ def _with_needs(table: pd.DataFrame, difference: float | None, power: float) -> 
     verdict = np.where(table["low"] > 0, "higher", np.where(table["high"] < 0, "lower", "undecided"))
     out = table.assign(verdict=verdict, detectable=detectable, needed=needed)
     return out[
-        ["kpi", "a", "b", "value_a", "value_b", "n_a", "n_b", "difference", "low", "high", "verdict", "unit", "method",
+        ["kpi", "a", "b", "value_a", "value_b", "plain_a", "plain_b", "n_a", "n_b", "difference", "low", "high", "verdict", "unit", "method",
          "detectable", "needed"]
     ]  # fmt: skip

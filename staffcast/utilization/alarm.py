@@ -27,6 +27,10 @@ _SLOPE_SD = 0.02
 # Hours of the pooled rate that an hour of the day's own rate is mixed with.
 _POOLED_H = 2.0
 _POOLED_DAYS = 2.0
+# Hours of work left at closing that are overload: after holidays, desks with enough people end a day with one.
+_MUCH_H = 2.0
+# Fewer tickets than these are no overload, however slow the desk.
+_FEWEST_LEFT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,8 @@ class BacklogAlarm:
     at : Timestamp
         What came before was known.
     state : {"calm", "alarm", "broken"}
-        ``broken``: who comes now waits longer than the target's time already.
+        ``broken``: who comes now waits longer than the target's time already; with ``overload_only`` more than two
+        hours' work was left at the last closing (now, on a desk that never closes) and still waits.
     waiting : int
         Tickets without a first reply now.
     wait_now_s : float
@@ -49,9 +54,12 @@ class BacklogAlarm:
     growth, growth_low, growth_high : float
         Tickets a day by which the backlog grew in the last two weeks, with a 95 % interval.
     when : Timestamp or None
-        Hour in which it breaks; of the paths that break, the median.
+        Open hour in which it breaks; of the paths that break, the median. ``at`` if it is broken.
     probability : float
         That a day of the horizon misses the target.
+    overload_only : bool
+        The target is shorter than what is seen hour by hour (below an hour, or on the calendar's clock below the
+        longest time closed): a day breaks it when its opening ends with more than two hours' work left.
     days : DataFrame
         ``date, probability, waiting`` (mean at the day's end) for each day to come.
     """
@@ -69,6 +77,7 @@ class BacklogAlarm:
     when: pd.Timestamp | None
     probability: float
     days: pd.DataFrame
+    overload_only: bool = False
 
     def sentence(self, target: Target) -> str:
         """Say it in one line."""
@@ -82,8 +91,11 @@ class BacklogAlarm:
             return f"{self.queue}: {target} is broken now, a new ticket waits {wait}; {facts}"
         if self.state == "alarm" and self.when is not None:
             chance = f"{100 * self.probability:.0f} % within the horizon"
-            return f"{self.queue}: {target} will break about {self.when:%a %Y-%m-%d %H:%M} ({chance}); {facts}"
-        return f"{self.queue}: calm, {100 * self.probability:.0f} % that {target} breaks within the horizon; {facts}"
+            how = "overload will break " if self.overload_only else ""
+            verb = "" if self.overload_only else " will break"
+            return f"{self.queue}: {how}{target}{verb} about {self.when:%a %Y-%m-%d %H:%M} ({chance}); {facts}"
+        what = f"overload breaks {target}" if self.overload_only else f"{target} breaks"
+        return f"{self.queue}: calm, {100 * self.probability:.0f} % that {what} within the horizon; {facts}"
 
 
 def backlog_alarm(
@@ -109,7 +121,8 @@ def backlog_alarm(
         Of the queue.
     queue : str
     target : Target
-        A day breaks it when more of its tickets than allowed (or for a mean, all together) wait too long.
+        A day breaks it when more of its tickets than allowed (or for a mean, all together) wait too long; one
+        shorter than the model sees, when the day's opening ends with more than two hours' work left.
     clock : {"business", "calendar"}
         Whether closed hours count as waiting.
     weeks : int
@@ -144,7 +157,10 @@ def backlog_alarm(
     rate = _arrivals(past, future, draw, paths)
     capacity = _capacity(past, future, draw, paths)
     wait, waiting, arrivals = _play(past, future, rate, capacity, clock, draw)
-    broken, first = _breaks(wait, arrivals, future, target)
+    short = _too_short(target, future, clock)
+    mean_capacity = capacity.mean(axis=0)
+    much = max(_MUCH_H * float(mean_capacity.sum()) / max(float(future.opened.sum()), 1e-9), _FEWEST_LEFT)
+    broken, first = _left_over(waiting, future, much) if short else _breaks(wait, arrivals, future, target)
     days, day_of = np.unique(future.date, return_inverse=True)
     per_day = pd.DataFrame(
         {
@@ -155,18 +171,23 @@ def backlog_alarm(
     )
     probability = float(broken.any(axis=1).mean())
     hits = first[first >= 0]
-    wait_now = float(_waits(np.array([[float(past.waiting)]]), capacity.mean(axis=0)[None, :], future, clock)[0, 0])
+    wait_now = float(_waits(np.array([[float(past.waiting)]]), mean_capacity[None, :], future, clock)[0, 0])
     state: Literal["calm", "alarm", "broken"] = "alarm" if probability >= certainty else "calm"
-    if wait_now > target.seconds and past.waiting > 1:
+    late = min(past.waiting, _at_last_closing(past)) > much if short else past.waiting > 1
+    if wait_now > target.seconds and late:
         state = "broken"
+    when = None
+    if state == "broken":
+        when = past.now
+    elif state == "alarm":
+        when = pd.Timestamp(future.start[_open_from(future, int(np.median(hits)))])
     growth = _growth(past)
     return BacklogAlarm(
         queue=queue, at=past.now, state=state, waiting=past.waiting, wait_now_s=wait_now,
         arrivals_per_day=float(rate.mean(axis=0).sum() / horizon_days),
         capacity_per_day=float(capacity.mean(axis=0).sum() / horizon_days),
         growth=growth[0], growth_low=growth[1], growth_high=growth[2],
-        when=pd.Timestamp(future.start[int(np.median(hits))]) if len(hits) and state == "alarm" else None,
-        probability=probability, days=per_day,
+        when=when, probability=probability, days=per_day, overload_only=short,
     )  # fmt: skip
 
 
@@ -402,6 +423,43 @@ def _breaks(wait: Floats, arrivals: Floats, future: _Hours, target: Target) -> t
         hour = np.flatnonzero(own)
         first[new] = hour[np.argmax(late[new][:, own], axis=1)]
     return broken, first
+
+
+def _too_short(target: Target, future: _Hours, clock: str) -> bool:
+    """Whether a target is below what a fluid followed by the hour can judge, or closed hours alone decide it."""
+    if target.seconds < _HOUR_S:
+        return True
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], future.opened == 0, [False]]).astype(np.int8)))
+    longest = int(np.max(edges[1::2] - edges[::2], initial=0))
+    return clock == "calendar" and target.seconds < longest * _HOUR_S
+
+
+def _left_over(waiting: Floats, future: _Hours, much: float) -> tuple[npt.NDArray[np.bool_], Ints]:
+    """Which days of which paths end their opening with more than ``much`` waiting, and the first's last open hour."""
+    days, day_of = np.unique(future.date, return_inverse=True)
+    closes = bool((future.opened == 0).any())
+    broken = np.zeros((len(waiting), len(days)), dtype=np.bool_)
+    first = np.full(len(waiting), -1, dtype=np.int64)
+    for k in range(len(days)):
+        opened = np.flatnonzero((day_of == k) & (future.opened > 0))
+        # A day that the horizon cuts before its closing is not over.
+        if len(opened) and not (closes and opened[-1] == len(future) - 1):
+            broken[:, k] = waiting[:, opened[-1]] > much
+            first[broken[:, k] & (first < 0)] = opened[-1]
+    return broken, first
+
+
+def _at_last_closing(past: _Past) -> float:
+    """Tickets that waited when the queue last closed; now, if it never did."""
+    opened = past.hours.opened > 0
+    closings = np.flatnonzero(opened[:-1] & ~opened[1:])
+    return float(past.level[closings[-1]]) if len(closings) else float(past.waiting)
+
+
+def _open_from(future: _Hours, hour: int) -> int:
+    """The first open hour from one on: what came at night is late when the day begins."""
+    opened = np.flatnonzero(future.opened[hour:] > 0)
+    return hour + int(opened[0]) if len(opened) else hour
 
 
 def _growth(past: _Past) -> tuple[float, float, float]:

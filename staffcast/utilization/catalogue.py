@@ -178,7 +178,7 @@ def _art(facts: Facts) -> Sample:
 
 def _closing(facts: Facts) -> Sample:
     closed = facts.frame["resolved_at"]
-    seconds = facts.lasted(facts.frame["created_at"], closed.fillna(pd.Timestamp(facts.log.end)))
+    seconds = facts.lasted(facts.frame["created_at"], closed.fillna(pd.Timestamp(facts.log.seen)))
     unknown = closed.isna().to_numpy() & facts.flag("outcome", "abandoned", "answered")
     return Sample(values=np.where(facts.offered & ~unknown, seconds, np.nan), ended=closed.notna().to_numpy())
 

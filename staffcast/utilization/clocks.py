@@ -173,7 +173,7 @@ def first_responses(
     nothing = pd.Series(pd.NaT, index=frame.index, dtype=frame["created_at"].dtype)
     reply = frame.get("first_response_at", nothing)
     gave_up = _gave_up(frame)
-    left = frame.get("resolved_at", nothing).fillna(gave_up).fillna(pd.Timestamp(log.end))
+    left = frame.get("resolved_at", nothing).fillna(gave_up).fillna(pd.Timestamp(log.seen))
     unknown = _lost_without_time(frame) & reply.isna().to_numpy() & gave_up.isna().to_numpy()
     if np.isfinite(rule.expires_s):
         since = frame.get("last_customer_at", nothing)

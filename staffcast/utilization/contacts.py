@@ -136,9 +136,9 @@ def window_expired(log: TicketLog) -> Floats:
     last_word, last_reply = frame.get("last_customer_at", nothing), frame.get("last_reply_at", nothing)
     # A later message before the reply opened the window anew.
     begin = frame["created_at"].where(~((last_word > frame["created_at"]) & (last_word <= first)), last_word)
-    late, open_first = _late(begin, first, closed, log.end)
+    late, open_first = _late(begin, first, closed, log.seen)
     follow = last_word.where(last_word > first)
-    again, open_last = _late(follow, last_reply.where(last_reply >= follow), closed, log.end)
+    again, open_last = _late(follow, last_reply.where(last_reply >= follow), closed, log.seen)
     out = np.where(late | again, 1.0, np.where(open_first | open_last, np.nan, 0.0))
     counts = frame["offered_at"].notna()
     if "channel" in frame and _flag(frame["channel"].str.lower().eq(_WHATSAPP)).any():

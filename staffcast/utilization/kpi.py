@@ -53,7 +53,7 @@ def response_times(log: TicketLog, calendars: Mapping[str, Calendar], *, clock: 
     nothing = pd.Series(pd.NaT, index=frame.index, dtype=frame["offered_at"].dtype)
     answered = frame.get("first_response_at", nothing)
     resolved = frame.get("resolved_at", nothing)
-    left = answered.fillna(resolved).fillna(pd.Timestamp(log.end))
+    left = answered.fillna(resolved).fillna(pd.Timestamp(log.seen))
     columns = {name: np.full(len(frame), np.nan) for name in ("frt_s", "resolution_s", "waited_s")}
     for queue, rows in frame.groupby("queue", sort=False).indices.items():
         calendar = calendars[str(queue)] if hours == "business" else Calendar(zone=log.zone)

@@ -57,7 +57,7 @@ def live(
     ----------
     log : TicketLog
     now : Timestamp, optional
-        The log's end without one.
+        The latest instant that the log tells of without one.
     roster : DataFrame, optional
         From :func:`read_roster`: who is available now. Without it: who replied to or closed something in the last day.
     most : int, optional
@@ -71,7 +71,7 @@ def live(
     """
     if most is not None and most < 1:
         raise bad_value("most", most, "a whole number from 1 on")
-    at = pd.Timestamp(log.end) if now is None else now
+    at = pd.Timestamp(log.seen) if now is None else now
     frame = log.frame
     here, unanswered = open_and_waiting(log, at)
     nothing = pd.Series(pd.NaT, index=frame.index, dtype=frame["offered_at"].dtype)

@@ -94,7 +94,8 @@ def kpi_long(
     limits = thresholds(log.frame["queue"], target).to_numpy(dtype=float)
     facts = Facts(log=log, calendars=calendars, clock=clock, within_s=limits, repeat_days=repeat_days)
     rule = clock_rule(clock)
-    notes = [f"clock {rule.name}: {rule.about}"]
+    counted = "closed hours left out" if rule.hours == "business" else "nights and weekends counted"
+    notes = [f"clock {rule.name}: {rule.about}; art and closing run on the same hours, {counted}"]
     groups: dict[str, _Groups] = {}
     found: dict[str, list[tuple[Key, str, str, Estimate]]] = {}
     for measure in MEASURES.values():
@@ -285,7 +286,8 @@ def _options(frame: pd.DataFrame, groups: _Groups) -> list[tuple[Key, str, str, 
 
 
 def _backlogs(log: TicketLog, cuts: Sequence[str], periods: list[str]) -> list[tuple[Key, str, str, Estimate]]:
-    instants: dict[object, pd.Timestamp] = {None: log.end}
+    seen = log.seen
+    instants: dict[object, pd.Timestamp] = {None: seen}
     if periods:
         first, end = log.frame["created_at"].min(), log.end
         days = pd.date_range(first.tz_localize(None).normalize(), end.tz_localize(None).normalize(), freq="D")
@@ -293,7 +295,7 @@ def _backlogs(log: TicketLog, cuts: Sequence[str], periods: list[str]) -> list[t
         following = days + pd.Timedelta(days=1)
         close = following.tz_localize(log.zone, ambiguous=True, nonexistent="shift_forward")
         last = pd.Series(close, index=labels.to_numpy()).groupby(level=0).max()
-        instants = {label: min(instant, end) for label, instant in last.items()}
+        instants = {label: min(instant, seen) for label, instant in last.items()}
     others = [c for c in cuts if c not in TIME_CUTS]
     out = []
     for label, instant in instants.items():

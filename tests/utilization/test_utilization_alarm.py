@@ -68,6 +68,25 @@ def test_what_it_says_of_a_desk():
     assert "calm" in found.sentence(TARGET)
 
 
+def test_short_targets_are_judged_by_overload():
+    """A target of a minute is broken by what a day leaves over, in open hours, and never by a night."""
+    minute = Target.parse("80% in 60s")
+    for hour in (0, 12, 22):
+        log = as_of(desk_log(101, days=63), day(50) + pd.Timedelta(hours=hour))
+        for clock in ("business", "calendar"):
+            calm = backlog_alarm(log, HOURS, "desk", minute, clock=clock, paths=100)
+            assert (calm.state, calm.overload_only) == ("calm", True)
+    nights = backlog_alarm(log, HOURS, "desk", TARGET, clock="calendar", paths=100)
+    assert (nights.state, nights.overload_only) == ("calm", True)
+    growing = desk_log(0, growth=0.01, days=84)
+    warned = backlog_alarm(as_of(growing, day(56)), HOURS, "desk", minute, paths=200)
+    assert warned.state == "alarm"
+    assert 9 <= warned.when.hour < 17
+    assert "overload will break" in warned.sentence(minute)
+    behind = backlog_alarm(as_of(growing, day(60)), HOURS, "desk", minute, paths=100)
+    assert (behind.state, behind.when) == ("broken", day(60))
+
+
 def test_it_does_not_depend_on_anything_but_the_log_and_the_seed():
     """The same log gives the same alarm; a shorter target breaks no later than a longer one."""
     log = desk_log(5, growth=0.02, days=60)

@@ -206,14 +206,14 @@ def test_an_answer_before_the_hand_over_took_no_time():
 
 
 def test_waiting_runs_to_the_end_of_the_log():
-    """Who is not answered has waited until the log's end, who gave up until then."""
+    """Who is not answered has waited until the latest instant of the log, who gave up until then."""
     rows = [
         {"created_at": at("2025-03-10 09:00"), "resolved_at": at("2025-03-10 09:07")},
         {"created_at": at("2025-03-10 09:30")},
         {"created_at": at("2025-03-10 10:00"), "first_response_at": at("2025-03-10 10:00:40")},
     ]
     timed = response_times(log_of(rows), {"all": Calendar(zone=BERLIN)})
-    assert timed["waited_s"].tolist() == [420.0, 1800.0, 40.0]
+    assert timed["waited_s"].tolist() == [420.0, 1840.0, 40.0]
     assert np.isnan(timed["frt_s"].iloc[:2]).all()
 
 

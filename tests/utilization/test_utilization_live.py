@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 from utilization_logs import BERLIN, at, log_of
 
-from staffcast.contracts import InputError
-from staffcast.utilization import live, read_roster
+from staffcast.contracts import Calendar, InputError
+from staffcast.utilization import kpi_long, live, read_roster
 
 NOW = at("2025-03-10 12:00")
+ALWAYS = Calendar.parse(BERLIN, {"mon-sun": "00:00-24:00"})
 
 
 def ticket(minutes, agent=None, queue="a", **more):
@@ -92,3 +93,31 @@ def test_a_log_without_agents_still_shows_who_waits():
     """Without the column agent there is no load and nothing to move."""
     seen = live(log_of([{"created_at": NOW - pd.Timedelta(minutes=3)}, {"created_at": NOW}]))
     assert (len(seen.waiting), len(seen.load), seen.unassigned) == (2, 0, 2)
+
+
+def solved_after_the_last_arrival():
+    """Three tickets, the last at noon; all are answered and closed, one of them two days later."""
+    spans = ((120, 30), (60, 90), (0, 2880))
+    return [
+        ticket(m, "x", first_response_at=NOW + pd.Timedelta(minutes=1), resolved_at=NOW + pd.Timedelta(minutes=k))
+        for m, k in spans
+    ]
+
+
+def test_what_was_solved_after_the_last_arrival_is_not_open():
+    """A log of solved tickets has no backlog and nobody who waits; arrivals still end with the last that came."""
+    log = log_of(solved_after_the_last_arrival())
+    assert (log.end, log.seen) == (NOW, NOW + pd.Timedelta(days=2))
+    seen = live(log)
+    assert (len(seen.waiting), int(seen.load["open"].sum())) == (0, 0)
+    kpis = kpi_long(log, {"a": ALWAYS}).frame.set_index("kpi")["value"]
+    assert kpis["backlog_open"] == 0
+    assert kpis["volume_per_day"] == 3  # one day of arrivals, however long they took
+
+
+def test_as_of_until_it_is_open():
+    """With --until the log stands as it stood then: what was closed later is open."""
+    then = NOW + pd.Timedelta(hours=1)
+    log = log_of(solved_after_the_last_arrival(), until=then)
+    assert log.end == log.seen == then
+    assert int(live(log).load["open"].sum()) == 2
