@@ -7,8 +7,9 @@ the Python of an environment that has the other packages::
     python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt
     python benchmarks/run.py --peers .venv-peers/bin/python
 
-The parts ``forecasting``, ``simulation`` and ``logs`` have pages of their own and run only when they are named; the peers of the
-first are the package's own dependencies: ``python benchmarks/run.py forecasting --write docs/forecast-accuracy.md``,
+The parts ``forecasting``, ``simulation`` and ``logs`` have pages of their own and run only when they are named; the
+peers of the first are the package's own dependencies:
+``python benchmarks/run.py forecasting --write docs/forecast-accuracy.md``,
 ``python benchmarks/run.py simulation --peers PYTHON --write docs/simulation.md``,
 ``python benchmarks/run.py logs --write docs/large-logs.md``.
 """
