@@ -7,8 +7,9 @@ the Python of an environment that has the other packages::
     python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt
     python benchmarks/run.py --peers .venv-peers/bin/python
 
-The parts ``forecasting``, ``simulation`` and ``logs`` have pages of their own and run only when they are named; the peers of the
-first are the package's own dependencies: ``python benchmarks/run.py forecasting --write docs/forecast-accuracy.md``,
+The parts ``forecasting``, ``simulation`` and ``logs`` have pages of their own and run only when they are named; the
+peers of the first are the package's own dependencies:
+``python benchmarks/run.py forecasting --write docs/forecast-accuracy.md``,
 ``python benchmarks/run.py simulation --peers PYTHON --write docs/simulation.md``,
 ``python benchmarks/run.py logs --write docs/large-logs.md``.
 """
@@ -80,11 +81,13 @@ def heading(parts: Sequence[str]) -> str:
     """When, where and with what."""
     title, commands, used = OWN_PAGE.get(parts[0], BENCHMARKS) if len(parts) == 1 else BENCHMARKS
     packages = ", ".join(f"{package} {version(package)}" for package in used)
+    how = """Times are CPU times of one thread, medians of runs in which all candidates take turns; the ratios say more
+        than the times themselves."""
+    if parts == ["logs"]:
+        how = "The short logs are medians of three runs one after the other, the long ones one run each."
     when = prose(
         f"""Measured on {datetime.now(tz=UTC):%Y-%m-%d} with staffcast {version("staffcast")}, Python
-        {platform.python_version()}, {packages}, on {os.cpu_count()} cores that other work shares. Times are CPU times
-        of one thread, medians of runs in which all candidates take turns; the ratios say more than the times
-        themselves."""
+        {platform.python_version()}, {packages}, on {os.cpu_count()} cores that other work shares. {how}"""
     )
     return f"# {title}\n\n{when}\n\n```sh\n{commands}```\n"
 

@@ -94,8 +94,10 @@ def measure(options: Options) -> str:
         table(head, rows),
         prose(
             f"""The goal of 3 GB is {"met" if most < 3 else "missed"}. That of five times faster than plain pandas is
-            {"met" if best >= 5 else "missed"}: the best of the last column is {best:.1f} ×. Importing {few:,} rows of the CSV (recognised, cleaned, people made codes, written as Parquet) takes
-            {imported["cpu_s"]:,.0f} s of CPU, {1e6 * imported["cpu_s"] / few:.0f} µs a row, and {imported["gb"]:.2f} GB;
+            {"met" if best >= 5 else "missed"}: the best of the last column is {best:.1f} ×. Importing {few:,}
+            rows of the CSV (recognised, cleaned, people made codes, written as Parquet) takes
+            {imported["cpu_s"]:,.0f} s of CPU, {1e6 * imported["cpu_s"] / few:.0f} µs a row, and
+            {imported["gb"]:.2f} GB;
             it reads in chunks; 20 million rows were not imported here."""
         ),
     ])  # fmt: skip

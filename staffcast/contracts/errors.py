@@ -47,7 +47,6 @@ class InputError(StaffcastError, ValueError):
         where += [f"column {column}"] if column is not None else []
         super().__init__(f"{', '.join(where)}: {message}" if where else message)
 
-
     def below(self, rows: int) -> InputError:
         """The same error so many rows further down: of a part that was checked by itself."""
         row = None if self.row is None else self.row + rows

@@ -84,7 +84,7 @@ class LargeLog:
         return run(self.con, query, what, self.progress)
 
     def activity(self, enough: int) -> dict[str, tuple[pd.DatetimeIndex, npt.NDArray[np.float64]]]:
-        """When people answered, of queues of which at least ``enough`` first responses are known; else when tickets came.
+        """When people answered, of queues of which at least ``enough`` first responses are known; else when it came.
 
         One instant stands for each quarter of an hour, with how many there were. The quarters are divided where
         :func:`staffcast.tickets.learn_calendar` divides the past into weeks, so that it learns from them what it would
@@ -97,7 +97,8 @@ class LargeLog:
             f"WITH t AS (SELECT q, CASE q {moment} END AS moment FROM log), "
             "latest AS (SELECT q, max(moment) AS latest FROM t GROUP BY q), "
             "s AS (SELECT q, moment, latest - moment AS ago FROM t JOIN latest USING (q) WHERE moment IS NOT NULL) "
-            "SELECT q, CASE WHEN min(ago) = 0 THEN max(moment) ELSE min(moment) END AS moment, count(*)::DOUBLE AS n FROM s "
+            "SELECT q, CASE WHEN min(ago) = 0 THEN max(moment) ELSE min(moment) END AS moment, count(*)::DOUBLE AS n "
+            "FROM s "
             f"GROUP BY q, moment // {_SLOT_S * _US}, ago // {week}, ago >= {_WEEKS * week} ORDER BY q, 2",
             "looking for opening hours",
         )
@@ -226,7 +227,8 @@ def _checked(
     keep += [f"created_at < {_stamp(aware(until, zone))}"] if until is not None else []
     limit = aware(until, zone) if until is not None else None
     con.execute(
-        f"CREATE TEMP VIEW plain AS {_view(source, have, times, limit, mend, never if number[-1] else '')} WHERE {' AND '.join(keep or ['true'])}"
+        f"CREATE TEMP VIEW plain AS {_view(source, have, times, limit, mend, never if number[-1] else '')} "
+        f"WHERE {' AND '.join(keep or ['true'])}"
     )
     seen = run(
         con,
@@ -301,7 +303,7 @@ def _require_sound(
         n = con.execute(f"SELECT count(*) FROM raw WHERE {test}").fetchall()[0][0]
         raise InputError(f"{what}: {_example(con, column, test)} ({n} such rows)", file=file.shown, column=column)
 
-    for c in (c for c in ("ticket_id", "created_at", "queue") if c in have):
+    for c in [c for c in have if c in ("ticket_id", "created_at", "queue")]:
         if found[f"{c}_there"] < rows or found.get(f"{c}_blank", 0):
             blank = f"{c} IS NULL" + (f" OR {c} = ''" if c != "created_at" else "")
             refuse(c, blank, f"is empty; give a value ({TICKETS.columns[c].about})")

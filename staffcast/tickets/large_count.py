@@ -53,9 +53,11 @@ def count_large(log: LargeLog, calendars: Mapping[str, Calendar], *, minutes: in
     offered = log.frame(
         f"WITH t AS (SELECT q * {n} + (offered - {first}) // {step} AS k, offered, {have['handle_s']} AS handle, "
         f"{have['reopens']} AS again, {waited} AS waited, {gone} AS gone FROM log WHERE offered < {first + n * step}), "
-        "s AS (SELECT t.*, opened AND waited >= 0 AS here, (closes - offered) / 1e6 AS due FROM t JOIN slots USING (k)) "
+        "s AS (SELECT t.*, opened AND waited >= 0 AS here, (closes - offered) / 1e6 AS due "
+        "FROM t JOIN slots USING (k)) "
         f"SELECT k // {n} AS q, k % {n} AS i, count(*) AS y, sum(handle) AS work, count(handle) AS handled, "
-        "count(*) FILTER (here AND gone AND waited <= due) AS abandoned, sum(least(waited, due)) FILTER (here) AS waited_s, "
+        "count(*) FILTER (here AND gone AND waited <= due) AS abandoned, "
+        "sum(least(waited, due)) FILTER (here) AS waited_s, "
         "count(*) FILTER (again > 0) AS more, count(again) AS told FROM s GROUP BY k",
         "counting",
     )
@@ -110,7 +112,8 @@ def _fates(log: LargeLog) -> tuple[str, ...]:
     """As :func:`staffcast.tickets.fates.known_fates`, from SQL."""
     again = "offered IS NOT NULL AND reopens > 0" if "reopens" in log.columns else "false"
     (found,) = log.con.execute(
-        f"SELECT count(*) FILTER ({_gone(log)} AND {_waited(log)} >= 0), count(*) FILTER ({_by_bot(log)}), count(*) FILTER ({again}) FROM log"
+        f"SELECT count(*) FILTER ({_gone(log)} AND {_waited(log)} >= 0), "
+        f"count(*) FILTER ({_by_bot(log)}), count(*) FILTER ({again}) FROM log"
     ).fetchall()
     names = (("abandoned", "waited_s"), ("bot_closed",), ("reopened",))
     return tuple(name for group, n in zip(names, found, strict=True) if n for name in group)

@@ -294,7 +294,7 @@ def _typed(
 ) -> tuple[pd.DataFrame, str | None, list[str]]:
     """A chunk in its kinds; the zone; what was decided."""
     first, notes = int(frame.index[0]), []
-    for column in (c for c in frame if TICKETS.columns[c].kind == "time"):
+    for column in [str(c) for c in frame if TICKETS.columns[str(c)].kind == "time"]:
         if frame[column].isna().all():
             frame[column] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
             continue

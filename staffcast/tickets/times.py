@@ -90,7 +90,8 @@ def parse_times(
         has_offset = offsets.notna()
         if has_offset.any() and not has_offset.all():
             raise InputError(
-                f"some times have an offset and some have none: {describe_rows(present[~has_offset], cells=True)}; write all alike",
+                f"some times have an offset and some have none: {describe_rows(present[~has_offset], cells=True)}; "
+                "write all alike",
                 file=file, column=column,
             )  # fmt: skip
         if not has_offset.any():

@@ -191,7 +191,8 @@ def _timed(
     frt, waited, resolution = "answered - offered", f"{until} - offered", "resolved - created"
     if not business:
         return (
-            f"SELECT *, {fate}, {_not_below_0(f'({frt}) / 1e6')} AS frt, {_not_below_0(f'({waited}) / 1e6')} AS waited, "
+            f"SELECT *, {fate}, {_not_below_0(f'({frt}) / 1e6')} AS frt, "
+            f"{_not_below_0(f'({waited}) / 1e6')} AS waited, "
             f"({resolution}) / 1e6 AS resolution FROM log"
         )
     joins = " ".join(
@@ -200,7 +201,8 @@ def _timed(
     # Milliseconds are what the clock of opening hours counts in.
     opened = {k: f"(h{k}.w + h{k}.opened * ({at} // 1000))" for k, at in instants.items()}
     stop = f"CASE q {_at_end(log, first, n, int(end))} END"
-    left = f"CASE WHEN answered IS NOT NULL THEN {opened['a']} WHEN resolved IS NOT NULL THEN {opened['r']} ELSE {stop} END"
+    ends = f"WHEN answered IS NOT NULL THEN {opened['a']} WHEN resolved IS NOT NULL THEN {opened['r']}"
+    left = f"CASE {ends} ELSE {stop} END"
     timed = {frt: f"{opened['a']} - {opened['o']}", waited: f"{left} - {opened['o']}",
              resolution: f"{opened['r']} - {opened['c']}"}  # fmt: skip
     always = [log.queues.index(queue) for queue, calendar in calendars.items() if calendar.always_open]
