@@ -113,6 +113,17 @@ def test_the_summary_shows_what_patience_costs():
     assert f"{100 * share:.1f} %" in text
 
 
+def test_agents_in_groups_are_told_in_grammar():
+    """One queue has agents in groups; two share them."""
+    wanted = demand(RATES)
+    assert not_staffed(wanted, scenario(groups={"g": {"queues": ["a"], "share": "50%"}})) == [
+        "a has agents in groups; it is staffed as if they were its own"
+    ]
+    assert not_staffed(wanted, scenario(groups=GROUP)) == [
+        "a and b share agents in groups; each is staffed as if its agents were its own"
+    ]
+
+
 GROUP = {"both": {"queues": ["a", "b"], "share": "50%"}}
 
 
@@ -183,6 +194,13 @@ def test_queues_share_round_a_corner():
         ),
         ({"priority_targets": {"urgent": "80% in 1m"}}, "priority classes: high, low, got 'urgent'"),
         ({"bot": {"closes": {"faq": "80%"}}}, "priority classes: high, low, got 'faq'"),
+        (
+            {
+                "priority_targets": {"urgent": "80% in 1m", "vip": "mean 1h"},
+                "queues": {"b": {"bot": {"closes": {"faq": "80%"}}}},
+            },
+            "high, low, got 'urgent', 'vip'; queue 'b': `bot.closes` must be about the queue's priority classes",
+        ),
         (
             {"groups": {"g": {"queues": ["a", "bb"], "share": 0.5}}},
             r"among the queues a, b, got 'bb'; did you mean 'b'",
