@@ -39,6 +39,7 @@ from staffcast.cli_options import (
     place,
     plan_names,
     scenario_of,
+    without_part,
 )
 from staffcast.cli_output import deliver, print_notes, progress_bar
 from staffcast.cli_sweep import sweep
@@ -345,7 +346,7 @@ def simulate(
     agents_on_grid(plan_table, wanted, file=requirement)
     differences = require_same_models(plan_table, wanted, scenario, file=requirement)
     if not quiet:
-        for note in (*table_notes(wanted, scenario), *differences):
+        for note in (*without_part(ctx), *table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
     facts = facts_of(log, scenario)
     try:
@@ -409,7 +410,7 @@ def compare(
         tables[name] = read_table(path, REQUIREMENT, zone=scenario.zone)
         agents_on_grid(tables[name], wanted, file=path)
     if not quiet:
-        for note in table_notes(wanted, scenario):
+        for note in (*without_part(ctx), *table_notes(wanted, scenario)):
             click.echo(f"note: {note}", err=True)
     facts = facts_of(log, scenario)
     with progress_bar(quiet) as progress:

@@ -323,7 +323,7 @@ BAD_DEMANDS = {
     "a missing interval": (lambda f: f.drop(index=3), ["demand.csv: queue 'chat': intervals are missing or uneven"]),
     "a row twice": (
         lambda f: pd.concat([f, f.iloc[[2]]]),
-        ["demand.csv, row 8: unique_id=chat", "ds=2024-04-01T09:00:00+02:00 stands twice"],
+        ["demand.csv, row 8: unique_id=chat", "ds=2024-04-01T10:00:00+02:00 stands twice"],
     ),
     "more carried than there is": (
         lambda f: f.assign(carried=11.0), ["demand.csv", "row 2, column carried: is 11, above mean (10)"],
