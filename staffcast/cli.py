@@ -369,7 +369,7 @@ def simulate(
     if as_json:
         body = {
             "summary": played.summary, "by_priority": played.by_priority, "by_group": played.by_group,
-            "not_played": not_played(wanted, scenario), "not_staffed": not_staffed(wanted, scenario),
+            "not_played": not_played(wanted, scenario), "not_staffed": not_staffed(wanted, scenario, plan_table),
             "openings": played.openings, "rows": played.outcome,
         }  # fmt: skip
         click.echo(json_text("outcome", body))
@@ -377,7 +377,7 @@ def simulate(
             deliver(played.outcome, "outcome", output, False, title="")
     else:
         deliver(played.outcome, "outcome", output, False, title="Outcome by interval")
-        print_played(played, wanted, scenario, stream=sys.stderr)
+        print_played(played, wanted, scenario, stream=sys.stderr, requirement=plan_table)
     if not played.met:
         ctx.exit(MISSED)
 
