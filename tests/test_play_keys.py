@@ -94,7 +94,7 @@ def test_what_customers_do_that_no_model_staffs_for_is_named():
         "b: 40 % of those who give up try again",
         "c: customers who give up, 40 % of those who give up try again",
     ]
-    # A plan that was staffed for those who give up says so, and knows no redials; one for nobody who does knows neither.
+    # A plan for those who give up knows no redials; one for nobody who does knows neither.
     for model, said in (("erlang_a", []), ("erlang_c, over time", ["customers who give up"])):
         plan = plan_of(demand(RATES), {"a": 3}).assign(model=model)
         told = not_staffed(demand({"a": [20.0] * 8}), scenario(queues={"a": crowd}), plan)
