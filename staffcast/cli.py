@@ -39,6 +39,7 @@ from staffcast.cli_options import (
     place,
     plan_names,
     scenario_of,
+    without_part,
 )
 from staffcast.cli_output import deliver, print_notes, progress_bar
 from staffcast.cli_sweep import sweep
@@ -348,7 +349,7 @@ def simulate(
     agents_on_grid(plan_table, wanted, file=requirement)
     differences = require_same_models(plan_table, wanted, scenario, file=requirement)
     if not quiet:
-        for note in (*table_notes(wanted, scenario), *differences):
+        for note in (*without_part(ctx), *table_notes(wanted, scenario), *differences):
             click.echo(f"note: {note}", err=True)
     facts = facts_of(log, scenario)
     try:
@@ -371,7 +372,7 @@ def simulate(
     if as_json:
         body = {
             "summary": played.summary, "by_priority": played.by_priority, "by_group": played.by_group,
-            "not_played": not_played(wanted, scenario), "not_staffed": not_staffed(wanted, scenario),
+            "not_played": not_played(wanted, scenario), "not_staffed": not_staffed(wanted, scenario, plan_table),
             "openings": played.openings, "rows": played.outcome,
         }  # fmt: skip
         click.echo(json_text("outcome", body))
@@ -379,7 +380,7 @@ def simulate(
             deliver(played.outcome, "outcome", output, False, title="")
     else:
         deliver(played.outcome, "outcome", output, False, title="Outcome by interval")
-        print_played(played, wanted, scenario, stream=sys.stderr)
+        print_played(played, wanted, scenario, stream=sys.stderr, requirement=plan_table)
     if not played.met:
         ctx.exit(MISSED)
 
@@ -412,7 +413,7 @@ def compare(
         tables[name] = read_table(path, REQUIREMENT, zone=scenario.zone)
         agents_on_grid(tables[name], wanted, file=path)
     if not quiet:
-        for note in table_notes(wanted, scenario):
+        for note in (*without_part(ctx), *table_notes(wanted, scenario)):
             click.echo(f"note: {note}", err=True)
     facts = facts_of(log, scenario)
     with progress_bar(quiet) as progress:

@@ -33,6 +33,7 @@ __all__ = [
     "place",
     "plan_names",
     "scenario_of",
+    "without_part",
 ]
 
 BAD_INPUT, MISSED, NOT_WRITTEN, INTERRUPTED = 2, 3, 4, 130
@@ -192,6 +193,27 @@ def _chosen(ctx: click.Context, columns: Mapping[str, str]) -> dict[str, Any]:
         else:
             chosen[key] = value
     return chosen
+
+
+# Flags of staffing that a plan which is made already does not feel.
+_STAFFED = ("interval", "band", "shrinkage", "minimum", "clear_within", "method")
+
+
+def without_part(ctx: click.Context, *, but: Sequence[str] = ()) -> list[str]:
+    """A note that names the flags which were given and change nothing of a plan that is played as it is.
+
+    Parameters
+    ----------
+    ctx : Context
+    but : sequence of str
+        Keys that have their part in this command.
+    """
+    flags = [f"--{key.replace('_', '-')}" for key in _STAFFED if key in (ctx.obj or {}) and key not in but]
+    if not flags:
+        return []
+    listed = " and ".join([", ".join(flags[:-1]), flags[-1]] if len(flags) > 1 else flags)
+    have = "have" if len(flags) > 1 else "has"
+    return [f"{listed} {have} no part here: the plan is played with the agents that it has; staff and plan know them"]
 
 
 def facts_of(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | None:

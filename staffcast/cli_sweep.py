@@ -19,6 +19,7 @@ from staffcast.cli_options import (
     output_options,
     place,
     scenario_of,
+    without_part,
 )
 from staffcast.cli_output import deliver, progress_bar
 
@@ -74,7 +75,11 @@ def sweep(
     if requirement is not None:
         plan_table = read_table(requirement, REQUIREMENT, zone=scenario.zone)
         agents_on_grid(plan_table, wanted, file=requirement)
-        notes = [*notes, *require_same_models(plan_table, wanted, scenario, file=requirement)]
+        notes = [
+            *without_part(ctx, but=["shrinkage"]),
+            *notes,
+            *require_same_models(plan_table, wanted, scenario, file=requirement),
+        ]
     if not quiet:
         for note in notes:
             click.echo(f"note: {note}", err=True)

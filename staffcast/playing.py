@@ -304,7 +304,7 @@ def not_played(demand: Demand, scenario: Scenario) -> list[str]:
     return out
 
 
-def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
+def not_staffed(demand: Demand, scenario: Scenario, requirement: pd.DataFrame | None = None) -> list[str]:
     """What is played and was not staffed for, a sentence each: staffing knows tickets that come once, and agents there.
 
     Parameters
@@ -312,6 +312,8 @@ def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
     demand : Demand
         With handle times.
     scenario : Scenario
+    requirement : DataFrame, optional
+        The plan; its column ``model`` says how it was staffed. Without it the scenario does.
     """
     out = [
         f"{' and '.join(cluster)} share agents in groups; each is staffed as if its agents were its own"
@@ -322,10 +324,13 @@ def not_staffed(demand: Demand, scenario: Scenario) -> list[str]:
     for queue in demand.queues:
         rules = scenario.for_queue(queue)
         inside = rules.first_reply_share
-        model = model_of(rules, minutes=demand.minutes, aht_s=usual_handle_time(demand.of(queue))).name
+        model = (
+            _staffed_as(requirement, queue)
+            or model_of(rules, minutes=demand.minutes, aht_s=usual_handle_time(demand.of(queue))).name
+        )
         redialled = rules.redial > 0 and model != "erlang_x"
         parts = [
-            "customers who give up" if model == "deferrable" and rules.patience_s is not None else "",
+            "customers who give up" if model in ("deferrable", "erlang_c") and rules.patience_s is not None else "",
             f"{format_share(rules.redial)} of those who give up try again" if redialled else "",
             f"a bot that closes {_closes(rules.bot.closes)} (what_if.deflection staffs for one)" if rules.bot else "",
             f"{format_share(rules.reopening.share)} of the tickets reopened" if rules.reopening else "",
@@ -375,8 +380,7 @@ def require_same_models(
         return []
     notes = []
     for queue in demand.queues:
-        named = requirement.loc[requirement["unique_id"] == queue, "model"].dropna()
-        was = str(named.iloc[0]).partition(",")[0] if len(named) else ""
+        was = _staffed_as(requirement, queue)
         rules = scenario.for_queue(queue)
         now = model_of(rules, minutes=demand.minutes, aht_s=usual_handle_time(demand.of(queue))).name
         if was == "chat" and now != "chat":
@@ -391,6 +395,14 @@ def require_same_models(
                 f"{queue} was staffed as {was} and is played as {now}: the plan was made with another scenario"
             )
     return notes
+
+
+def _staffed_as(requirement: pd.DataFrame | None, queue: str) -> str:
+    """The model by which a plan says that a queue was staffed; empty where it does not."""
+    if requirement is None or "model" not in requirement:
+        return ""
+    named = requirement.loc[requirement["unique_id"] == queue, "model"].dropna()
+    return str(named.iloc[0]).partition(",")[0] if len(named) else ""
 
 
 def _percentile(target: Target) -> str:

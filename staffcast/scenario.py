@@ -398,8 +398,17 @@ def load_scenario(path: str | Path) -> Scenario:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"is not valid TOML: {error}; text stands in quotes", file=path) from error
+        raise InputError(f"is not valid TOML: {error}; {_toml_fix(str(error))}", file=path) from error
     return _apply(Scenario(), options, origin=path)
+
+
+def _toml_fix(error: str) -> str:
+    """What to do about what the TOML reader says."""
+    if error.startswith("Cannot declare"):
+        return "a table like [queues.billing] stands once in the file: put all its keys below the first"
+    if error.startswith(("Cannot overwrite", "Cannot mutate")):
+        return "a key stands once in its table: delete one of the two"
+    return "text stands in quotes"
 
 
 def _apply(scenario: Scenario, options: Mapping[str, Any], *, origin: Path | None) -> Scenario:

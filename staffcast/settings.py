@@ -22,6 +22,8 @@ from staffcast.utilization import QueueFacts
 
 __all__ = ["Setting", "agents_on_grid", "classes_of", "require_playable", "settings_of", "staffing_of"]
 
+_NO_CLASSES = "there are none"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
@@ -133,16 +135,24 @@ def require_playable(scenario: Scenario, queues: Iterable[str], facts: Mapping[s
         A hand-over time without that rule, a rule that several conversations at once do not allow, a target that the
         first reply uses up, or a priority class that is not there.
     """
+    strange: dict[str, list[str]] = {}
     for queue in queues:
         rules, known = scenario.for_queue(queue), (facts or {}).get(queue, QueueFacts())
         crews = [each for each in scenario.groups.values() if queue in each.queues]
         try:
             _require(rules, {each.on_staff_drop or rules.on_staff_drop for each in crews} | {rules.on_staff_drop})
-            _require_classes("priority_targets", rules.priority_targets, known)
-            if rules.bot is not None and isinstance(rules.bot.closes, Mapping):
-                _require_classes("bot.closes", rules.bot.closes, known)
         except InputError as error:
             raise InputError(f"queue {queue!r}: {error}") from None
+        closes = rules.bot.closes if rules.bot is not None and isinstance(rules.bot.closes, Mapping) else {}
+        named = {"priority_targets": rules.priority_targets, "bot.closes": closes}
+        for each in (_unknown(key, own, known) for key, own in named.items()):
+            if each:
+                strange.setdefault(each, []).append(repr(queue))
+    if strange:
+        said = [f"queue{'s' if len(own) > 1 else ''} {', '.join(own)}: {each}" for each, own in strange.items()]
+        alike = any(_NO_CLASSES in each for each in strange)
+        fix = "; give --log with a column `priority`: without it all tickets are alike" if alike else ""
+        raise InputError("; ".join(said) + fix)
 
 
 def _require(rules: QueueRules, drops: set[str]) -> None:
@@ -158,12 +168,12 @@ def _require(rules: QueueRules, drops: set[str]) -> None:
         )  # fmt: skip
 
 
-def _require_classes(key: str, named: Mapping[str, Any], known: QueueFacts) -> None:
+def _unknown(key: str, named: Mapping[str, Any], known: QueueFacts) -> str:
+    """What names classes that a queue does not have; empty where all are there."""
     missing = [each for each in named if each not in known.priorities]
-    if missing:
-        there = ", ".join(known.priorities)
-        fix = "" if there else "give --log with a column `priority`: without it all tickets are alike"
-        raise bad_value(key, missing[0], f"about the queue's priority classes: {there or 'there are none'}", fix)
+    there = ", ".join(known.priorities) or _NO_CLASSES
+    listed = ", ".join(map(repr, missing))
+    return f"`{key}` must be about the queue's priority classes: {there}, got {listed}" if missing else ""
 
 
 def _redial(rules: QueueRules) -> Redial | None:

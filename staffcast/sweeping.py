@@ -16,7 +16,7 @@ from staffcast.forecast import Demand
 from staffcast.patience import with_measured_patience
 from staffcast.playing import judged, outcomes_of, require_judgeable
 from staffcast.scenario import Scenario, WhatIf
-from staffcast.settings import agents_on_grid, settings_of
+from staffcast.settings import agents_on_grid, require_playable, settings_of
 from staffcast.simulation import frontier
 from staffcast.staffing import apply_what_if, staff
 from staffcast.utilization import QueueFacts
@@ -138,6 +138,7 @@ def sweep_plan(
         raise bad_value("figure", figure, f"one of {', '.join(FIGURES)}")
     scenario = with_measured_patience(scenario, demand)
     require_crews(scenario, demand.queues, own_plan=True)
+    require_playable(scenario, demand.queues, facts)
     if requirement is not None:
         agents = agents_on_grid(requirement, demand)
         for value in vary.get("agents", ()):

@@ -321,7 +321,10 @@ BAD_DEMANDS = {
     "no handle time": (lambda f: f.assign(aht_s=np.nan), ["queue 'chat' has no handle time", "--aht 6m"]),
     "handle time of 0 s": (lambda f: at(f, 3, "aht_s", 0), ["demand.csv, row 3, column aht_s: is 0, outside ["]),
     "a missing interval": (lambda f: f.drop(index=3), ["demand.csv: queue 'chat': intervals are missing or uneven"]),
-    "a row twice": (lambda f: pd.concat([f, f.iloc[[2]]]), ["demand.csv, row 8: unique_id=chat", "stands twice"]),
+    "a row twice": (
+        lambda f: pd.concat([f, f.iloc[[2]]]),
+        ["demand.csv, row 8: unique_id=chat", "ds=2024-04-01T10:00:00+02:00 stands twice"],
+    ),
     "more carried than there is": (
         lambda f: f.assign(carried=11.0), ["demand.csv", "row 2, column carried: is 11, above mean (10)"],
     ),

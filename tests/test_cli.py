@@ -647,6 +647,24 @@ def test_an_interrupted_simulation_says_that_it_can_go_on(desk, tmp_path, monkey
     assert told == f"staffcast: interrupted; what is done is kept in {tmp_path / 'kept'}: the same command goes on\n"
 
 
+def test_flags_that_a_made_plan_does_not_feel_are_named(desk, tmp_path):
+    """`simulate --shrinkage` changes nothing, and says so; with -q it is as quiet as asked."""
+    asked = (
+        "simulate", desk / "demand.csv", desk / "requirement.csv", "--scenario", desk / "desk.toml",
+        "--replications", "2", "-o", tmp_path / "outcome.csv",
+    )  # fmt: skip
+    plain = run(*asked, code=None)
+    bytes_before = (tmp_path / "outcome.csv").read_bytes()
+    flags = ("--shrinkage", "30%", "--minimum", "9", "--clear-within", "1h", "--interval", "30m")
+    told = run(*asked, *flags, code=None)
+    assert "note: --interval, --shrinkage, --minimum and --clear-within have no part here" in told.stderr
+    assert (tmp_path / "outcome.csv").read_bytes() == bytes_before
+    assert "no part here" not in plain.stderr
+    quiet = run(*asked, *flags, "-q", code=None)
+    assert "note:" not in quiet.stderr
+    assert "How the plan holds" in quiet.stderr
+
+
 def test_there_are_no_commands_but_those_tested():
     """A new command must come into these tests."""
     assert set(main.commands) == set(COMMANDS)

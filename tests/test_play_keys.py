@@ -94,6 +94,11 @@ def test_what_customers_do_that_no_model_staffs_for_is_named():
         "b: 40 % of those who give up try again",
         "c: customers who give up, 40 % of those who give up try again",
     ]
+    # A plan for those who give up knows no redials; one for nobody who does knows neither.
+    for model, said in (("erlang_a", []), ("erlang_c, over time", ["customers who give up"])):
+        plan = plan_of(demand(RATES), {"a": 3}).assign(model=model)
+        told = not_staffed(demand({"a": [20.0] * 8}), scenario(queues={"a": crowd}), plan)
+        assert told == ["a: " + ", ".join([*said, "40 % of those who give up try again"])]
 
 
 def test_the_summary_shows_what_patience_costs():
@@ -111,6 +116,17 @@ def test_the_summary_shows_what_patience_costs():
     share = summary.loc["a", "abandoned"] / summary.loc["a", "offered"]
     assert share > 0.05
     assert f"{100 * share:.1f} %" in text
+
+
+def test_agents_in_groups_are_told_in_grammar():
+    """One queue has agents in groups; two share them."""
+    wanted = demand(RATES)
+    assert not_staffed(wanted, scenario(groups={"g": {"queues": ["a"], "share": "50%"}})) == [
+        "a has agents in groups; it is staffed as if they were its own"
+    ]
+    assert not_staffed(wanted, scenario(groups=GROUP)) == [
+        "a and b share agents in groups; each is staffed as if its agents were its own"
+    ]
 
 
 GROUP = {"both": {"queues": ["a", "b"], "share": "50%"}}
@@ -183,6 +199,13 @@ def test_queues_share_round_a_corner():
         ),
         ({"priority_targets": {"urgent": "80% in 1m"}}, "priority classes: high, low, got 'urgent'"),
         ({"bot": {"closes": {"faq": "80%"}}}, "priority classes: high, low, got 'faq'"),
+        (
+            {
+                "priority_targets": {"urgent": "80% in 1m", "vip": "mean 1h"},
+                "queues": {"b": {"bot": {"closes": {"faq": "80%"}}}},
+            },
+            "high, low, got 'urgent', 'vip'; queue 'b': `bot.closes` must be about the queue's priority classes",
+        ),
         (
             {"groups": {"g": {"queues": ["a", "bb"], "share": 0.5}}},
             r"among the queues a, b, got 'bb'; did you mean 'b'",

@@ -240,3 +240,20 @@ def test_days_that_could_mean_two_things_are_refused(text):
     """A day is written year first; whatever could be the first of April or the fourth of January is refused."""
     with pytest.raises(InputError, match=f"`since` must be a date or time like 2026-03-01.*{text}"):
         Scenario().with_options({"since": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[queues.billing]\nminimum = 1\n[queues.billing]\nband = "none"\n', "stands once in the file"),
+        ('aht = "6m"\naht = "7m"\n', "a key stands once in its table"),
+        ("zone = Europe/Berlin\n", "text stands in quotes"),
+    ],
+)
+def test_what_is_wrong_with_toml_comes_with_its_own_fix(tmp_path, text, hint):
+    """A table or key that stands twice is not answered with quotes."""
+    (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        load_scenario(tmp_path / "plan.toml")
+    assert hint in str(error.value)
+    assert ("quotes" in str(error.value)) == ("quotes" in hint)

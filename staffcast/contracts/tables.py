@@ -88,7 +88,8 @@ class Table:
         twice = pd.Series(data=False, index=out.index) if _rising(out, self.key) else out.duplicated(list(self.key))
         if twice.any():
             row = int(np.flatnonzero(twice.to_numpy())[0])
-            value = ", ".join(f"{k}={out.loc[row, k]!s}" for k in self.key)
+            # As the file has it: an instant in another zone would not be found there.
+            value = ", ".join(f"{k}={frame[k].iloc[row]!s}" for k in self.key)
             raise InputError(
                 f"{value} stands twice ({int(twice.sum())} such rows); keep one row for each {' and '.join(self.key)}",
                 file=file, row=row + 2,

@@ -203,7 +203,9 @@ def print_plan(plan: Plan, *, stream: TextIO) -> None:
         _print_week(console, plan, queue)
 
 
-def print_played(played: Played, demand: Demand, scenario: Scenario, *, stream: TextIO) -> None:
+def print_played(
+    played: Played, demand: Demand, scenario: Scenario, *, stream: TextIO, requirement: pd.DataFrame | None = None
+) -> None:
     """Print how a plan holds, a row per queue, and what the simulation leaves out."""
     summary = played.summary
     simulated = [
@@ -223,7 +225,7 @@ def print_played(played: Played, demand: Demand, scenario: Scenario, *, stream: 
     _print_groups(played.by_group, stream)
     if "target" in played.by_priority:
         _print_priorities(played.by_priority, stream)
-    _print_not_played(_console(stream), demand, scenario)
+    _print_not_played(_console(stream), demand, scenario, requirement)
 
 
 def _print_groups(by_group: pd.DataFrame, stream: TextIO) -> None:
@@ -248,10 +250,12 @@ def _print_priorities(by_priority: pd.DataFrame, stream: TextIO) -> None:
     print_frame(shown.rename(columns={"target_value": "simulated"}), title="Priority classes", stream=stream)
 
 
-def _print_not_played(console: Console, demand: Demand, scenario: Scenario) -> None:
+def _print_not_played(
+    console: Console, demand: Demand, scenario: Scenario, requirement: pd.DataFrame | None = None
+) -> None:
     for title, sentences in (
         ("Not played as it would be; read the verdicts with it:", not_played(demand, scenario)),
-        ("Played, but not staffed for:", not_staffed(demand, scenario)),
+        ("Played, but not staffed for:", not_staffed(demand, scenario, requirement)),
     ):
         if sentences:
             console.print(title)
