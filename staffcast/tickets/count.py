@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,8 +90,8 @@ def interval_frame(
     queue: str,
     grid: pd.DatetimeIndex,
     y: npt.NDArray[np.float64],
-    work: npt.NDArray[np.float64],
-    number: npt.NDArray[np.float64],
+    work: npt.NDArray[Any],
+    number: npt.NDArray[Any],
 ) -> pd.DataFrame:
     """One queue's rows of the series table, from the tickets, handling in seconds and tickets handled per interval."""
     aht = np.divide(work, number, out=np.full(len(grid), np.nan), where=number > 0)
