@@ -341,7 +341,7 @@ def unavailable_stretches(roster: Source, scenario: Scenario) -> pd.DataFrame:
 
 
 def _log(source: Source, scenario: Scenario, what: str) -> tuple[TicketLog, dict[str, Calendar], tuple[str, ...]]:
-    intake = take_in(source, scenario)
+    intake = take_in(source, scenario, forecasts=False)
     if not isinstance(intake.log, TicketLog):
         path = None if isinstance(source, pd.DataFrame) else source
         raise InputError(f"has counts per interval, no tickets: {what} a ticket log", file=path)

@@ -180,3 +180,15 @@ def test_unavailable_stretches(desk, tmp_path):
     assert "needs --roster" in run("kpi", desk / "log.csv", "--unavailable", *RULES, code=2).stderr
     found = read(run("kpi", desk / "log.csv", "--all", "--roster", roster, *RULES).stdout)
     assert {"utilization", "occupancy", "idle_h"} <= set(found["kpi"])
+
+
+def test_looking_back_takes_any_number_of_tickets(desk, tmp_path):
+    """Three tickets are enough to be measured, counted and seen waiting; they are too few to forecast."""
+    pd.read_csv(desk / "log.csv").iloc[[0, 1, 1199]].to_csv(tmp_path / "small.csv", index=False)
+    small = tmp_path / "small.csv"
+    gap = ("--allow-gaps", *RULES)
+    assert read(run("kpi", small, *gap).stdout)["volume"].tolist() == [3]
+    assert "backlog_open" in set(read(run("kpi", small, "--all", *gap).stdout)["kpi"])
+    assert len(read(run("now", small, *gap).stdout)) == 1
+    assert read(run("count", small, *gap).stdout)["y"].sum() == 3
+    assert "too few to forecast" in run("forecast", small, *gap, code=2).stderr

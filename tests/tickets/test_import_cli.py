@@ -33,7 +33,7 @@ def test_it_says_what_it_understood_and_did(here):
     said = run("import", "z.csv", "-o", "out/t.parquet").stdout
     for part in (
         "read: z.csv as Zendesk; times in UTC", "stated_frt_s ← first_reply_time_in_minutes [min]",
-        "not taken (texts are never kept): subject, current_tags", "people are codes",
+        "not taken: subject, current_tags", "people are codes",
         "dropped: 1 × the ticket stands again, changed later or further down (first: z.csv:4)",
         "rows: 41 in = 40 out + 1 dropped", "tickets: 40 rows written to out/t.parquet",
     ):  # fmt: skip
@@ -44,6 +44,15 @@ def test_it_says_what_it_understood_and_did(here):
     assert (told["table"], told["rows_out"]) == ("tickets", 40)
     assert told["dropped"][0]["examples"] == ["z.csv:4"]
     assert run("import", "z.csv", "-o", "out/t.parquet", "-q").stdout == ""
+
+
+def test_zendesks_channel_is_taken(here):
+    """The column that says how a ticket came is called Channel, Via or via_channel."""
+    for name in (b"Channel", b"Via", b"via_channel"):
+        (here / "z.csv").write_bytes(zendesk_csv(desk()).replace(b"via", name, 1))
+        told = json.loads(run("import", "z.csv", "-o", "out/t.parquet", "--json").stdout)
+        assert told["columns"]["channel"] == name.decode()
+    assert pd.read_parquet(here / "out/t.parquet")["channel"].notna().any()
 
 
 def test_errors_are_one_line_and_write_nothing(here):
