@@ -190,5 +190,5 @@ def test_looking_back_takes_any_number_of_tickets(desk, tmp_path):
     assert read(run("kpi", small, *gap).stdout)["volume"].tolist() == [3]
     assert "backlog_open" in set(read(run("kpi", small, "--all", *gap).stdout)["kpi"])
     assert len(read(run("now", small, *gap).stdout)) == 1
-    assert read(run("count", small, *gap).stdout)["y"].sum() == 3
+    assert read(run("count", small, *gap).stdout)["y"].sum() == 2  # the last half hour is not over
     assert "too few to forecast" in run("forecast", small, *gap, code=2).stderr

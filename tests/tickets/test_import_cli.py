@@ -55,6 +55,33 @@ def test_zendesks_channel_is_taken(here):
     assert pd.read_parquet(here / "out/t.parquet")["channel"].notna().any()
 
 
+def swapped_log(folder, *, swap, late=0):
+    """A log in Windows-1252 with semicolons and dd.mm.yyyy; days up to the 12th may have day and month swapped."""
+    days = pd.date_range("2025-03-03", periods=60, freq="D")
+    shown = [d.strftime("%m.%d.%Y" if swap and d.day <= 12 else "%d.%m.%Y") for d in days]
+    shown = [day.replace("2025", "2199") if k < late else day for k, day in enumerate(shown)]
+    rows = "".join(f"{k};{day} 09:{k % 60:02d};Störung\n" for k, day in enumerate(shown))
+    (folder / "s.csv").write_bytes(f"Ticket ID;Created at;Queue\n{rows}".encode("cp1252"))
+    (folder / "m.toml").write_text('[columns]\nticket_id = "Ticket ID"\ncreated_at = "Created at"\nqueue = "Queue"\n')
+    return run("import", "s.csv", "--mapping", "m.toml", "--zone", "UTC", "-o", "out/t.parquet").stdout
+
+
+def test_improbable_dates_are_doubted_aloud(here):
+    """Which part is the day is always said and why; dates that cannot be meant so are marked, good ones are not."""
+    good = swapped_log(here, swap=False)
+    assert "Created at: read with the day first, as numbers above 12 stand first" in good
+    assert "CHECK" not in good
+    assert "CHECK Created at: days 1–12 are spread over months" in swapped_log(here, swap=True)
+    assert "in the future in 4 of 60 rows: are day and month swapped?" in swapped_log(here, swap=False, late=4)
+    assert "CHECK" not in swapped_log(here, swap=False, late=3)
+    early = [(day, month) for month in range(1, 7) for day in range(1, 13)]
+    rows = "".join(f"{k};{day:02d}.{month:02d}.2025 09:00;q\n" for k, (day, month) in enumerate(early))
+    (here / "e.csv").write_text(f"Ticket ID;Created at;Queue\n{rows}")
+    said = run("import", "e.csv", "--mapping", "m.toml", "--zone", "UTC", "-o", "out/t.parquet").stdout
+    assert "day first, as dates with dots mostly are; no date decides it" in said
+    assert "CHECK Created at: no date of 6 months lies after the 12th: try --dates mdy" in said
+
+
 def test_errors_are_one_line_and_write_nothing(here):
     """No traceback, exit code 2 for input and 4 for output."""
     (here / "f.csv").write_bytes(freshdesk_csv(desk()))
