@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pandas as pd
 import pytest
@@ -80,6 +81,26 @@ def test_improbable_dates_are_doubted_aloud(here):
     said = run("import", "e.csv", "--mapping", "m.toml", "--zone", "UTC", "-o", "out/t.parquet").stdout
     assert "day first, as dates with dots mostly are; no date decides it" in said
     assert "CHECK Created at: no date of 6 months lies after the 12th: try --dates mdy" in said
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Case No,Opened,First Answer,Done,Desk,Worked By,Client,Effort mins",
+     "Nummer,Erstellt,Erste Antwort,Gelöst,Warteschlange,Bearbeiter,Kunde,Bearbeitungszeit",
+     "Protocolo,Criado em,Primeira resposta,Resolvido em,Fila,Atendente,Cliente,Tempo de atendimento",
+     "Número,Creado,Primera respuesta,Cerrado,Cola,Agente,Cliente,Tiempo de atención"],
+)  # fmt: skip
+def test_a_mapping_is_guessed_in_several_languages(here, header):
+    """Each of the usual columns is found; the error for an unknown file names no column of the inner works."""
+    (here / "g.csv").write_text(f"{header}\n1,2025-03-03 09:00,,,a,b,c,3\n", encoding="utf-8")
+    run("import", "g.csv", "--write-mapping", "m.toml")
+    found = tomllib.loads((here / "m.toml").read_text(encoding="utf-8"))["columns"]
+    names = ("ticket_id", "created_at", "first_response_at", "resolved_at", "queue", "agent", "customer_id", "handle_s")
+    assert [found[name]["column"] for name in names] == header.split(",")
+    assert found["handle_s"]["unit"] == ("min" if "mins" in header else "s")
+    (here / "c.csv").write_text("ticket_id,public,body\n1,x,y\n")
+    for file in ("g.csv", "c.csv"):
+        assert "_end" not in run("import", file, code=2).stderr
 
 
 def test_errors_are_one_line_and_write_nothing(here):
