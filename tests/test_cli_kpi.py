@@ -110,6 +110,20 @@ def test_the_short_table_says_what_it_is(desk):
     assert "art and closing run on the same hours" in run("kpi", desk / "log.csv", "--all", *RULES).stderr
 
 
+def test_a_mistyped_kpi_is_answered_by_what_was_meant(desk, tmp_path):
+    """Both ab and targets name what comes nearest; the short name of a first response time serves in both."""
+    ab = ("ab", desk / "log.csv", "--column", "bot_script", *RULES, "--kpi")
+    said = run(*ab, "frt_maen", code=2).stderr
+    assert "did you mean frt_human_mean_s" in said
+    assert len(said) < 200
+    assert " s (" in run(*ab, "frt_mean").stderr
+    goals = tmp_path / "goals.toml"
+    goals.write_text('[[target]]\nkpi = "frt_mean"\nat_most = "10m"\n')
+    assert read(run("kpi", desk / "log.csv", "--targets", goals, *RULES).stdout)["verdict"].tolist() == ["met"]
+    goals.write_text('[[target]]\nkpi = "csatt"\nat_least = "70%"\n')
+    assert "did you mean csat" in run("kpi", desk / "log.csv", "--targets", goals, *RULES, code=2).stderr
+
+
 def test_clocks_and_the_stated_figure(desk):
     """A vendor's clock is taken by name; --reconcile finds the one that the stated figures follow."""
     wide = read(run("kpi", desk / "log.csv", "--by", "", "--clock", "zendesk", *RULES).stdout)

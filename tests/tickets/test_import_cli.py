@@ -103,6 +103,19 @@ def test_a_mapping_is_guessed_in_several_languages(here, header):
         assert "_end" not in run("import", file, code=2).stderr
 
 
+def test_chats_without_a_hand_over_are_hinted_at(here):
+    """Where more than a fifth have no assignment and offered_at is not mapped, the report says what to map."""
+    for empty, hinted in ((3, True), (2, False)):
+        rows = "".join(f"{k},2025-03-03 09:0{k},{'' if k < empty else f'2025-03-03 09:1{k}'}\n" for k in range(10))
+        (here / "b.csv").write_text(f"Chat,Begin,AgentAssignment\n{rows}")
+        columns = '[columns]\nticket_id = "Chat"\ncreated_at = "Begin"\nassigned_at = "AgentAssignment"\n'
+        (here / "m.toml").write_text(columns)
+        to = ("--mapping", "m.toml", "--zone", "UTC", "-o", "out/t.parquet")
+        assert ("map the hand-over to people to offered_at" in run("import", "b.csv", *to).stdout) == hinted
+        (here / "m.toml").write_text(f'{columns}offered_at = "AgentAssignment"\n')
+        assert "map the hand-over" not in run("import", "b.csv", *to).stdout
+
+
 def test_errors_are_one_line_and_write_nothing(here):
     """No traceback, exit code 2 for input and 4 for output."""
     (here / "f.csv").write_bytes(freshdesk_csv(desk()))
