@@ -246,7 +246,7 @@ def accuracy(
     """Compare the forecasts kept in a folder of SNAPSHOTS with what came, as a later LOG has it."""
     from staffcast.plan import forecast_accuracy, override_verdicts, take_in
 
-    intake = take_in(log, scenario_of(ctx, scenario_file))
+    intake = take_in(log, scenario_of(ctx, scenario_file), forecasts=False)
     print_notes(intake, quiet)
     if verdicts:
         deliver(override_verdicts(snapshots, intake), "overrides", output, as_json, title="What overrides were worth")

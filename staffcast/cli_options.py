@@ -222,7 +222,7 @@ def facts_of(log: str | None, scenario: Scenario) -> Mapping[str, QueueFacts] | 
         return None
     from staffcast.plan import take_in
 
-    return take_in(log, scenario).facts
+    return take_in(log, scenario, forecasts=False).facts
 
 
 TABLE_ENDS = (".csv", ".csv.gz", ".parquet", ".pq")

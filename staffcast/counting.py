@@ -52,7 +52,7 @@ def count_log(
     """
     file = find_large(source, scenario.columns, rows=large_from)
     if file is None:
-        intake = take_in(source, scenario)
+        intake = take_in(source, scenario, forecasts=False)
         return intake.series, intake.notes
     with _opened(file, scenario, beside, progress) as (log, calendars, notes):
         series = count_large(log, calendars, minutes=scenario.interval_minutes)

@@ -108,7 +108,7 @@ def measure_inputs(
         raise bad_value("repeat_days", repeat_days, "above 0 and at most 365 days")
     scenario = scenario if scenario is not None else Scenario()
     on_duty = None if roster is None else read_roster(roster, zone=scenario.zone)
-    intake = take_in(source, scenario)
+    intake = take_in(source, scenario, forecasts=False)
     log = intake.log
     if not isinstance(log, TicketLog):
         raise InputError(

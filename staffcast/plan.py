@@ -225,8 +225,15 @@ def _made_up(played: Played, scenario: Scenario) -> dict[str, Target]:
     return higher
 
 
-def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
+def take_in(source: str | Path | pd.DataFrame, scenario: Scenario, *, forecasts: bool = True) -> Intake:
     """Read a log, find its opening hours, count it.
+
+    Parameters
+    ----------
+    source : path or DataFrame
+    scenario : Scenario
+    forecasts : bool
+        Whether it is to be forecast, for which a queue needs 20 tickets; looking back takes any number.
 
     Raises
     ------
@@ -240,7 +247,8 @@ def take_in(source: str | Path | pd.DataFrame, scenario: Scenario) -> Intake:
     calendars, how = calendars_for_log(log, scenario)
     require_new_queues(scenario, log.queues, calendars)
     series = count(log, calendars, minutes=scenario.interval_minutes)
-    require_enough(series, _path(source))
+    if forecasts:
+        require_enough(series, _path(source))
     minutes = pd.Timedelta(minutes=scenario.interval_minutes)
     facts = measure(log, calendars, series["ds"].max() + minutes, order=scenario.priority_order)
     facts |= {name: replace(facts[new.like], backlog_age_s=()) for name, new in scenario.new_queues.items()}
@@ -322,7 +330,7 @@ def kpi_table(
     InputError
         Also for an interval file, which has counts but no tickets to measure.
     """
-    intake = take_in(source, scenario)
+    intake = take_in(source, scenario, forecasts=False)
     if not isinstance(intake.log, TicketLog):
         raise InputError("has counts per interval, no tickets: KPIs need a ticket log", file=_path(source))
     log = planned(intake.log, intake.calendars)
@@ -357,7 +365,7 @@ def backlog_table(
     step = parse_duration_s(every, parameter="every")
     if step < 60:
         raise bad_value("every", every, "at least 1m")
-    intake = take_in(source, scenario)
+    intake = take_in(source, scenario, forecasts=False)
     if not isinstance(intake.log, TicketLog):
         raise InputError("has counts per interval, no tickets: a backlog needs a ticket log", file=_path(source))
     ds = intake.series["ds"]

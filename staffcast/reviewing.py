@@ -33,6 +33,7 @@ from staffcast.utilization import (
     reconcile,
     unavailable,
 )
+from staffcast.utilization.catalogue import find_kpi
 
 __all__ = [
     "Review",
@@ -271,6 +272,7 @@ def compare_scripts(
         log, calendars, column=column, kpi=kpi, unit=unit, clock=clock, target=frt, difference=difference, power=power
     )
     said = []
+    unit_of = f" {measured}" if (measured := find_kpi(kpi)[0].unit) != "share" else " (as a share)"
     if table["plain_a"].notna().any():
         said.append(
             f"{kpi} counts who still waits (Kaplan–Meier); plain_a and plain_b are of the ended alone, as in `kpi --by`"
@@ -278,9 +280,9 @@ def compare_scripts(
     for row in table.to_dict("records"):
         word = {"higher": "higher than", "lower": "lower than", "undecided": "not shown to differ from"}[row["verdict"]]
         said.append(
-            f"{kpi}: {row['b']} is {word} {row['a']}: {row['difference']:+.4g} "
+            f"{kpi}: {row['b']} is {word} {row['a']}: {row['difference']:+.4g}{unit_of} "
             f"({row['low']:+.4g} to {row['high']:+.4g}), unit {row['unit']}; "
-            f"so many tickets show a difference of {row['detectable']:.4g}"
+            f"so many tickets show a difference of {row['detectable']:.4g}{unit_of}"
         )
     return table, (*notes, *said)
 
@@ -341,7 +343,7 @@ def unavailable_stretches(roster: Source, scenario: Scenario) -> pd.DataFrame:
 
 
 def _log(source: Source, scenario: Scenario, what: str) -> tuple[TicketLog, dict[str, Calendar], tuple[str, ...]]:
-    intake = take_in(source, scenario)
+    intake = take_in(source, scenario, forecasts=False)
     if not isinstance(intake.log, TicketLog):
         path = None if isinstance(source, pd.DataFrame) else source
         raise InputError(f"has counts per interval, no tickets: {what} a ticket log", file=path)

@@ -110,6 +110,20 @@ def test_the_short_table_says_what_it_is(desk):
     assert "art and closing run on the same hours" in run("kpi", desk / "log.csv", "--all", *RULES).stderr
 
 
+def test_a_mistyped_kpi_is_answered_by_what_was_meant(desk, tmp_path):
+    """Both ab and targets name what comes nearest; the short name of a first response time serves in both."""
+    ab = ("ab", desk / "log.csv", "--column", "bot_script", *RULES, "--kpi")
+    said = run(*ab, "frt_maen", code=2).stderr
+    assert "did you mean frt_human_mean_s" in said
+    assert len(said) < 200
+    assert " s (" in run(*ab, "frt_mean").stderr
+    goals = tmp_path / "goals.toml"
+    goals.write_text('[[target]]\nkpi = "frt_mean"\nat_most = "10m"\n')
+    assert read(run("kpi", desk / "log.csv", "--targets", goals, *RULES).stdout)["verdict"].tolist() == ["met"]
+    goals.write_text('[[target]]\nkpi = "csatt"\nat_least = "70%"\n')
+    assert "did you mean csat" in run("kpi", desk / "log.csv", "--targets", goals, *RULES, code=2).stderr
+
+
 def test_clocks_and_the_stated_figure(desk):
     """A vendor's clock is taken by name; --reconcile finds the one that the stated figures follow."""
     wide = read(run("kpi", desk / "log.csv", "--by", "", "--clock", "zendesk", *RULES).stdout)
@@ -180,3 +194,15 @@ def test_unavailable_stretches(desk, tmp_path):
     assert "needs --roster" in run("kpi", desk / "log.csv", "--unavailable", *RULES, code=2).stderr
     found = read(run("kpi", desk / "log.csv", "--all", "--roster", roster, *RULES).stdout)
     assert {"utilization", "occupancy", "idle_h"} <= set(found["kpi"])
+
+
+def test_looking_back_takes_any_number_of_tickets(desk, tmp_path):
+    """Three tickets are enough to be measured, counted and seen waiting; they are too few to forecast."""
+    pd.read_csv(desk / "log.csv").iloc[[0, 1, 1199]].to_csv(tmp_path / "small.csv", index=False)
+    small = tmp_path / "small.csv"
+    gap = ("--allow-gaps", *RULES)
+    assert read(run("kpi", small, *gap).stdout)["volume"].tolist() == [3]
+    assert "backlog_open" in set(read(run("kpi", small, "--all", *gap).stdout)["kpi"])
+    assert len(read(run("now", small, *gap).stdout)) == 1
+    assert read(run("count", small, *gap).stdout)["y"].sum() == 2  # the last half hour is not over
+    assert "too few to forecast" in run("forecast", small, *gap, code=2).stderr

@@ -97,9 +97,9 @@ def compare_variants(
     -------
     DataFrame
         One row per further variant: ``kpi, a, b, value_a, value_b, plain_a, plain_b`` (durations: of the ended alone),
-        ``n_a, n_b, difference`` (b − a), ``low, high`` (95 %), ``verdict`` (``higher``, ``lower``: b against a; ``undecided``), ``unit, method, detectable`` (the
-        smallest difference that so many tickets show with the power) and ``needed`` (tickets per variant for
-        ``difference``).
+        ``n_a, n_b, difference`` (b − a), ``low, high`` (95 %), ``verdict`` (``higher``, ``lower``: b against a;
+        ``undecided``), ``unit, method, detectable`` (the smallest difference that so many tickets show with the power)
+        and ``needed`` (tickets per variant for ``difference``).
 
     Raises
     ------
@@ -306,6 +306,7 @@ def _with_needs(table: pd.DataFrame, difference: float | None, power: float) -> 
     verdict = np.where(table["low"] > 0, "higher", np.where(table["high"] < 0, "lower", "undecided"))
     out = table.assign(verdict=verdict, detectable=detectable, needed=needed)
     return out[
-        ["kpi", "a", "b", "value_a", "value_b", "plain_a", "plain_b", "n_a", "n_b", "difference", "low", "high", "verdict", "unit", "method",
+        ["kpi", "a", "b", "value_a", "value_b", "plain_a", "plain_b", "n_a", "n_b", "difference", "low", "high",
+         "verdict", "unit", "method",
          "detectable", "needed"]
     ]  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from staffcast.contracts import Calendar, bad_value
+from staffcast.contracts import Calendar, InputError, bad_value
 from staffcast.tickets import TicketLog
 from staffcast.utilization import contacts
 from staffcast.utilization.clock import open_seconds
 from staffcast.utilization.clocks import FirstResponses, clock_rule, first_responses
 
-__all__ = ["MEASURES", "STATISTICS", "Facts", "Measure", "Sample", "find_kpi", "kpi_names"]
+__all__ = ["MEASURES", "STATISTICS", "Facts", "Measure", "Sample", "find_kpi", "full_name", "kpi_names", "unknown_kpi"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -315,11 +316,31 @@ def find_kpi(name: str) -> tuple[Measure, str]:
     >>> find_kpi("frt_human_p95_s")[0].name, find_kpi("frt_human_p95_s")[1]
     ('frt_human', 'p95')
     """
-    short = name.removesuffix("_s").removeprefix("frt_")
-    if name.startswith("frt_") and short in (*STATISTICS, "within"):
-        name = f"frt_human_{short}{'_s' if short in STATISTICS else ''}"
+    asked, name = name, full_name(name)
     for measure in MEASURES.values():
         for statistic, own in zip(STATISTICS, measure.names(), strict=False):
             if own == name:
                 return measure, statistic if measure.kind == "duration" else measure.kind
-    raise bad_value("kpi", name, f"one of {', '.join(kpi_names())}")
+    raise unknown_kpi(asked, kpi_names())
+
+
+def full_name(name: str) -> str:
+    """A KPI's name in the long table: ``frt_…`` is the human one, and the ending ``_s`` may be left out.
+
+    Examples
+    --------
+    >>> full_name("frt_mean"), full_name("frt_within"), full_name("art_p95")
+    ('frt_human_mean_s', 'frt_human_within', 'art_p95_s')
+    """
+    short = name.removesuffix("_s").removeprefix("frt_")
+    if name.startswith("frt_") and short in (*STATISTICS, "within"):
+        name = f"frt_human_{short}{'_s' if short in STATISTICS else ''}"
+    return f"{name}_s" if f"{name}_s" in kpi_names() else name
+
+
+def unknown_kpi(name: object, known: Sequence[str]) -> InputError:
+    """The error for a name that is no KPI's, with what comes nearest."""
+    pool = [*(f"frt_{s}" for s in (*STATISTICS, "within")), *known]
+    close = list(dict.fromkeys(full_name(c) for c in difflib.get_close_matches(str(name), pool, n=3)))
+    hint = f"did you mean {' or '.join(close)}?" if close else "`staffcast kpi LOG --all` prints those of a log"
+    return bad_value("kpi", name, "a name of docs/kpis.md", hint)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from staffcast.contracts import InputError, bad_value, format_duration, parse_duration_s, parse_share
 from staffcast.utilization.ages import AGE_BANDS
-from staffcast.utilization.catalogue import MEASURES
+from staffcast.utilization.catalogue import MEASURES, full_name, unknown_kpi
 from staffcast.utilization.kpi import CUTS, TIME_CUTS
 
 __all__ = ["DEFAULT_TARGETS", "KpiTarget", "judge", "parse_targets", "read_targets", "trends"]
@@ -213,9 +213,10 @@ def _target(row: Mapping[str, object]) -> KpiTarget:
         if key not in _KEYS:
             raise bad_value("key", key, f"one of {', '.join(_KEYS)}")
     kpi = row.get("kpi")
+    kpi = full_name(kpi) if isinstance(kpi, str) else kpi
     known = [name for m in MEASURES.values() for name in m.names()] + list(_OTHER_KPIS)
     if not isinstance(kpi, str) or not (kpi in known or kpi.startswith("bot_option_share: ")):
-        raise bad_value("kpi", kpi, f"one of {', '.join(known)}")
+        raise unknown_kpi(row.get("kpi"), known)
     better = row.get("trend")
     if better is not None and better not in ("up", "down"):
         raise bad_value("trend", better, '"up" or "down", whichever is better')

@@ -84,7 +84,7 @@ def test_chance_alone_rarely_is_a_trend():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[[target]]\nkpi = 'fun'\nat_most = 1", r"target 1: `kpi` must be one of volume"),
+        ("[[target]]\nkpi = 'fun'\nat_most = 1", r"target 1: `kpi` must be a name of docs/kpis.md"),
         ("[[target]]\nkpi = 'csat'", "with at_least or at_most, or else with trend"),
         ("[[target]]\nkpi = 'csat'\nat_least = 70", "`at_least` must be a share"),
         ("[[target]]\nkpi = 'art_mean_s'\nat_most = 60", "a duration with its unit"),

@@ -18,6 +18,8 @@ __all__ = [
     "ReadTimes",
     "Survey",
     "TimeRule",
+    "doubted_order",
+    "order_in_words",
     "read_times",
     "require_order",
     "rule_of",
@@ -31,6 +33,7 @@ _SPLIT = r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?:[T ,]+(.*))?$"
 _CLOCK = r"^(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([ap]\.?m\.?)?\s*(z|[+-]\d{2}(?::?\d{2})?)?$"
 _ISO = r"\d{4}-\d\d-\d\d(?:[T ]|$)"
 _FEW, _MOST, _SWAPPED, _AS_IT_STANDS = 20, 0.95, 0.95, 0.5
+_MANY_MONTHS = 3
 _STAMP = "datetime64[us, UTC]"
 _FORMS = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "%Y-%m-%d %H:%M:%S"),
@@ -150,6 +153,43 @@ def _spread(days: Mapping[tuple[int, int, int], int]) -> bool:
     stand = sum(n for (y, m, _), n in open_days.items() if (y, m) in months)
     other = sum(n for (y, _, d), n in open_days.items() if (y, d) in months)
     return stand / total < _AS_IT_STANDS and other / total >= _SWAPPED
+
+
+def order_in_words(rule: TimeRule, survey: Survey, asked: str) -> str:
+    """Which order dates with the year last are read in, and why; empty where there are none."""
+    if not survey.year_last or rule.order not in ORDERS:
+        return ""
+    first, second = (max(day[k] for day in survey.year_last) for k in (0, 1))
+    if max(first, second) > 12:
+        why = f"as numbers above 12 stand {'first' if first > 12 else 'second'}"
+    elif rule_of(survey).order:
+        why = "as dates with dots mostly are; no date decides it"
+    else:
+        why = "as --dates or the mapping says" if asked else "as the dates beside it"
+    return f"read with the {'day' if rule.order == 'dmy' else 'month'} first, {why}"
+
+
+def doubted_order(rule: TimeRule, survey: Survey) -> str:
+    """Why dates with the year last, read in an order, look improbable; empty where they do not."""
+    if rule.order not in ORDERS:
+        return ""
+    read: dict[tuple[int, int, int], int] = {}
+    for (a, b, year), rows in survey.year_last.items():
+        month, day = (b, a) if rule.order == "dmy" else (a, b)
+        read[year, month, day] = read.get((year, month, day), 0) + rows
+    other = "mdy" if rule.order == "dmy" else "dmy"
+    if sum(read.values()) < _FEW:
+        return ""
+    if all(day <= 12 for _, _, day in read):
+        months = {(year, month) for year, month, _ in read}
+        if len(months) >= _MANY_MONTHS:
+            return f"no date of {len(months)} months lies after the 12th: try --dates {other}"
+    elif _spread(read):
+        return (
+            "days 1–12 are spread over months that no other date names: some cells have day and month swapped. Export "
+            f"again with dates as text, year first; --dates {other} helps only where all are the other way round"
+        )
+    return ""
 
 
 def shared_rule(own: TimeRule, common: TimeRule, asked: str) -> TimeRule:

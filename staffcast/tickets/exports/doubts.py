@@ -12,6 +12,7 @@ __all__ = ["Doubts"]
 
 _LONG = pd.Timedelta(days=730)
 _EXPECTED = 20.0  # tickets missed before a silence is called one: e^-20 by chance
+_MANY_UNASSIGNED = 0.2
 _AGREE_S = 60.0  # vendors round to minutes
 
 
@@ -22,12 +23,16 @@ class Doubts:
         self._found, self._derived, self._zone = found, derived, zone
         self._hours: dict[int, int] = {}
         self._both = self._agree = self._longer = 0
+        self._rows = self._unassigned = 0
 
     def look(self, frame: pd.DataFrame, file: str) -> None:
         """Look at rows of one file; ``_row`` has their numbers."""
         if frame.empty:
             return
         created = frame["created_at"]
+        if "assigned_at" in frame and "offered_at" not in frame:
+            self._rows += len(frame)
+            self._unassigned += int(frame["assigned_at"].isna().sum())
         rows = frame["_row"].to_numpy(dtype=np.int64)
 
         def odd(reason: str, mask: pd.Series) -> None:
@@ -56,6 +61,11 @@ class Doubts:
             "an outage, or a part of the export that is missing; kept as it is"
             for a, b, n in self._silences()
         ]
+        if self._unassigned > _MANY_UNASSIGNED * self._rows:
+            out.append(
+                f"CHECK assigned_at is empty in {self._unassigned:,} of {self._rows:,} rows, without any offered_at: "
+                "does a bot close them? They count as abandoned; map the hand-over to people to offered_at"
+            )
         if self._both:
             less = self._both - self._agree - self._longer
             out.append(

@@ -14,7 +14,15 @@ import pandas as pd
 
 from staffcast.contracts import SERIES, TICKETS, InputError, OutputError, StaffcastError, check_zone
 from staffcast.contracts.files import atomic_path, write_table
-from staffcast.tickets.exports.clock import Survey, TimeRule, require_order, rule_of, shared_rule
+from staffcast.tickets.exports.clock import (
+    Survey,
+    TimeRule,
+    doubted_order,
+    order_in_words,
+    require_order,
+    rule_of,
+    shared_rule,
+)
 from staffcast.tickets.exports.counts import series_of
 from staffcast.tickets.exports.doubts import Doubts
 from staffcast.tickets.exports.formats import LABELS, Format, bind, column_of
@@ -28,7 +36,7 @@ from staffcast.tickets.exports.join import (
     with_metrics,
 )
 from staffcast.tickets.exports.mapping import mapping_text
-from staffcast.tickets.exports.normalise import Reading, normalise
+from staffcast.tickets.exports.normalise import IMPOSSIBLE, Reading, normalise
 from staffcast.tickets.exports.parts import Part, duplicates, frames_of
 from staffcast.tickets.exports.privacy import Pseudonyms
 from staffcast.tickets.exports.recognise import guess, is_header, recognise
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["import_log", "suggest_mapping"]
 
 Progress = Callable[[str, int, int], None]
+_MOST_IMPOSSIBLE = 0.05
 _MOST_TOPICS, _FEWEST_TOPICS, _MOST_NAMES = 1_000, 20, 1_000
 
 
@@ -179,7 +188,8 @@ class _Run:
         if not rows_out:
             reasons = "; ".join(f"{i['rows']:,} × {i['reason']} (first: {', '.join(i['examples'])})"
                                 for i in self.found.of("dropped"))  # fmt: skip
-            raise InputError(f"no row can be used: {reasons or 'there are none'}", file=tables[0].source.path)
+            hints = "".join(f". {hint}" for hint in self._misread())
+            raise InputError(f"no row can be used: {reasons or 'there are none'}{hints}", file=tables[0].source.path)
         dropped = self.found.total("dropped")
         if self.rows_in != rows_out + dropped + folded:
             raise StaffcastError(
@@ -188,6 +198,15 @@ class _Run:
             )
         self._deliver()
         return self._report(tables, zone, rows_out, folded)
+
+    def _misread(self) -> list[str]:
+        """Hints where so many times are impossible that their reading must be wrong."""
+        return [
+            f"CHECK {reason.removesuffix(', taken as unknown')} in {count:,} of {self.rows_in:,} rows: are day and "
+            "month swapped? Say the order with --dates dmy or --dates mdy, or export with the year first"
+            for (_, reason), count in self.found.counts.items()
+            if IMPOSSIBLE in reason and count > _MOST_IMPOSSIBLE * self.rows_in
+        ]
 
     def _deliver(self) -> None:
         with atomic_path(self.output) as temporary:
@@ -216,6 +235,11 @@ class _Run:
                 rule = shared_rule(rule_of(survey), common, asked)
                 require_order(rule, survey, file=table.source.name, column=self._shown(table, name))
                 table.rules[name] = rule
+                theirs, read = self._shown(table, name), order_in_words(rule, survey, asked)
+                doubt = doubted_order(rule, survey)
+                told = [f"{theirs}: {read}"] if read else []
+                told += [f"CHECK {theirs}: {doubt}"] if doubt else []
+                self.notes += [note for note in told if note not in self.notes]
                 if rule.swapped and rule.why:
                     note = f"{self._shown(table, name)}: {rule.why}; exchanged back"
                     self.notes += [note] if note not in self.notes else []
@@ -401,7 +425,7 @@ class _Run:
                     theirs += f" [{source.unit}]" + (f" after {source.after}" if source.after else "")
                 taken.setdefault(ours, theirs)
         people = sorted({"agent", "customer_id"} & set(taken))
-        notes = list(self.notes)
+        notes = [*self.notes, *self._misread()]
         if people:
             kept = " agents keep their names;" if self.keep_agents and "agent" in people else ""
             notes.insert(0, f"people are codes;{kept} the key that makes them is not in the output")

@@ -19,10 +19,11 @@ from staffcast.tickets.exports.formats import LABELS, PEOPLE, UNIT_S, Binding, F
 from staffcast.tickets.exports.privacy import Pseudonyms
 from staffcast.tickets.exports.report import Findings
 
-__all__ = ["Reading", "normalise"]
+__all__ = ["IMPOSSIBLE", "Reading", "normalise"]
 
 _HMS = r"^(-?)(?:(\d+)\s*(?:d|days?)[ ,]+)?(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d+)?))?$"
 _LONGEST_LABEL, _LONGEST_ID = 60, 100
+IMPOSSIBLE = "lies before 1990 or in the future"
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
 _STAMP: Literal["datetime64[us, UTC]"] = "datetime64[us, UTC]"
 Mask = npt.NDArray[np.bool_]
@@ -192,7 +193,7 @@ class _Chunk:
             return times
         odd = self._beyond(times)
         self.note("mended", f"{theirs} cannot be read as a time, taken as unknown", read.unreadable)
-        self.note("mended", f"{theirs} lies before 1990 or in the future, taken as unknown", odd)
+        self.note("mended", f"{theirs} {IMPOSSIBLE}, taken as unknown", odd)
         return times.mask(odd)
 
     def numbers(self, name: str, field: Field) -> pd.Series:
@@ -249,7 +250,7 @@ class _Chunk:
             left &= ~lacks
             if column_of(name).kind == "time":
                 odd = left & self._beyond(frame[name])
-                self.note("dropped", f"{reading.theirs(name)} lies before 1990 or in the future", odd)
+                self.note("dropped", f"{reading.theirs(name)} {IMPOSSIBLE}", odd)
                 left &= ~odd
         return frame[left]
 

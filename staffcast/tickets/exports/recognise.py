@@ -50,6 +50,131 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "reopens": ("reopens", "reopen_count", "reopened"),
     "replies": ("replies", "agent_replies"),
 }  # fmt: skip
+# The same in other words and languages; after the exact ones, so that those win.
+_MORE_WORDS: dict[str, tuple[str, ...]] = {
+    "ticket_id": (
+        "case_no",
+        "ticket_no",
+        "no",
+        "nr",
+        "nummer",
+        "ticketnummer",
+        "vorgang",
+        "vorgangsnummer",
+        "fall",
+        "fallnummer",
+        "número",
+        "numero",
+        "protocolo",
+        "chamado",
+        "caso",
+        "atendimento",
+        "case",
+    ),
+    "created_at": (
+        "erstellt",
+        "erstellt_am",
+        "erstellungsdatum",
+        "eröffnet",
+        "eröffnet_am",
+        "angelegt",
+        "eingang",
+        "criado",
+        "criado_em",
+        "criação",
+        "data_de_criação",
+        "aberto_em",
+        "abertura",
+        "creado",
+        "creado_el",
+        "fecha_de_creación",
+        "fecha_creación",
+        "abierto",
+        "apertura",
+        "open_time",
+        "date_opened",
+        "creation_date",
+    ),
+    "first_response_at": (
+        "first_answer",
+        "first_answer_at",
+        "answered_at",
+        "first_reply",
+        "erste_antwort",
+        "erstantwort",
+        "erste_reaktion",
+        "primeira_resposta",
+        "primeira_resposta_em",
+        "primera_respuesta",
+    ),
+    "resolved_at": (
+        "done",
+        "done_at",
+        "finished",
+        "completed",
+        "completed_at",
+        "gelöst",
+        "gelöst_am",
+        "geschlossen",
+        "geschlossen_am",
+        "erledigt",
+        "erledigt_am",
+        "abgeschlossen",
+        "resolvido",
+        "resolvido_em",
+        "fechado",
+        "fechado_em",
+        "encerrado",
+        "encerrado_em",
+        "resuelto",
+        "cerrado",
+        "fecha_de_cierre",
+    ),
+    "handle_s": (
+        "effort",
+        "effort_mins",
+        "effort_min",
+        "effort_minutes",
+        "handling_minutes",
+        "work_minutes",
+        "bearbeitungszeit",
+        "bearbeitungsdauer",
+        "aufwand",
+        "tempo_de_atendimento",
+        "tiempo_de_atención",
+    ),
+    "queue": ("desk", "warteschlange", "gruppe", "abteilung", "fila", "departamento", "equipe", "grupo", "cola"),
+    "channel": ("kanal", "canal", "quelle", "origem", "origen", "via"),
+    "agent": (
+        "worked_by",
+        "handled_by",
+        "resolved_by",
+        "bearbeiter",
+        "bearbeitet_von",
+        "zuständig",
+        "mitarbeiter",
+        "agente",
+        "atendente",
+        "responsável",
+        "responsable",
+        "asignado_a",
+    ),
+    "customer_id": (
+        "client",
+        "client_id",
+        "requester",
+        "kunde",
+        "kundennummer",
+        "kunden_id",
+        "cliente",
+        "contato",
+        "contacto",
+    ),
+    "priority": ("priorität", "dringlichkeit", "urgency", "prioridade", "prioridad"),
+    "status": ("zustand", "situação", "estado"),
+    "csat": ("zufriedenheit", "bewertung", "avaliação", "satisfação", "satisfacción", "valoración"),
+    "topic": ("category", "kategorie", "thema", "categoria", "categoría", "assunto_tipo"),
+}
 _DATA_CELL = re.compile(r"\d{4}-\d\d|\d\d[-/.]\d\d[-/.]\d{2,4}|@|\d{7,}|^-?[\d.,:]+$")
 
 
@@ -146,7 +271,11 @@ def recognise(columns: Sequence[str], *, file: str, asked: str | None = None) ->
 
 def _lacking(form: Format, columns: Sequence[str]) -> str:
     at = bind(form, columns).at
-    lacks = [f"{name} from {' or '.join(form.fields[name].names[:3])}" for name in form.needs if name not in at]
+    lacks = [
+        " or ".join(form.fields[name].names[:3]) if name.startswith("_")  # a name of ours that nobody can use
+        else f"{name} from {' or '.join(form.fields[name].names[:3])}"
+        for name in form.needs if name not in at
+    ]  # fmt: skip
     return f"it lacks {', '.join(lacks)}" if lacks else "few of its columns are there"
 
 
@@ -155,10 +284,13 @@ def guess(columns: Sequence[str]) -> Format:
     names = [normal_name(c) for c in columns]
     taken: set[str] = set()
     fields: dict[str, Field] = {}
-    for ours, words in _WORDS.items():
+    for ours in dict.fromkeys((*_WORDS, *_MORE_WORDS)):
+        words = _WORDS.get(ours, (ours,))
         known = dict.fromkeys((*words, *(n for f in FORMATS if f.kind == "tickets" and ours in f.fields
                                         for n in f.fields[ours].names)))  # fmt: skip
         hit = next((n for n in known if n in names and n not in taken), None)
+        if hit is None:
+            hit = next((n for n in _MORE_WORDS.get(ours, ()) if n in names and n not in taken), None)
         if hit is None:
             pool = [n for n in names if n not in taken]
             close = difflib.get_close_matches(words[0], pool, n=1, cutoff=0.85)
@@ -174,6 +306,7 @@ def _unit(ours: str, name: str) -> str:
         return "s"
     for word, unit in (
         ("minute", "min"),
+        ("minuten", "min"),
         ("_min", "min"),
         ("millis", "ms"),
         ("_ms", "ms"),

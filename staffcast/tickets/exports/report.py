@@ -110,7 +110,7 @@ class ImportReport:
         out = [f"read: {', '.join(self.files)} as {self.format}; times in {self.zone}"]
         out += [f"  {ours} ← {theirs}" for ours, theirs in self.columns.items()]
         if self.unused:
-            out.append(f"not taken (texts are never kept): {', '.join(self.unused)}")
+            out.append(f"not taken: {', '.join(self.unused)}")
         if self.clock:
             out.append(f"first response as stated there: {self.clock}")
         out += [f"note: {note}" for note in self.notes]

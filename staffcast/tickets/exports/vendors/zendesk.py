@@ -59,7 +59,7 @@ ZENDESK = Format(
         **_DURATIONS,
         **_COUNTS,
         "queue": Field(names=("group_name", "group", "group_id")),
-        "channel": Field(names=("via", "via_channel")),
+        "channel": Field(names=("via_channel", "channel", "via")),
         "priority": Field(names=("priority",)),
         "topic": Field(names=("ticket_type", "type")),
         "status": Field(names=("status",)),
