@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 _MOST_VALUES = 20
+_CODE = r"a-[0-9a-f]{16}"  # as an import makes them of agents
 
 Source = str | Path | pd.DataFrame
 
@@ -299,7 +300,15 @@ def desk_now(
     """
     log, _, notes = _log(source, scenario, "the view of now needs")
     on_duty = None if roster is None else read_roster(roster, zone=scenario.zone or log.zone)
-    return live(log, roster=on_duty, most=most), notes
+    seen = live(log, roster=on_duty, most=most)
+    said = []
+    if len(seen.load) and on_duty is None:
+        said.append(
+            "no roster: who replied or closed something in the last 24 hours counts as here (--roster says who is)"
+        )
+    if len(seen.load) and seen.load["agent"].str.fullmatch(_CODE).all():
+        said.append("agents are codes: `staffcast import --keep-agents` leaves them their names")
+    return seen, (*notes, *said)
 
 
 def alarms(

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from staffcast.cli import main
+from staffcast.tickets.exports.privacy import Pseudonyms
 from staffcast.utilization import parse_targets
 
 DATA = Path(__file__).parents[1] / "data"
@@ -165,6 +166,17 @@ def test_the_desk_now(desk):
     assert set(read(run("now", desk / "log.csv", "--show", "load", *RULES).stdout)["agent"]) == {"x", "y"}
     assert read(run("now", desk / "log.csv", "--show", "moves", "--most", "9", *RULES).stdout).empty
     assert json.loads(run("now", desk / "log.csv", "--json", *RULES).stdout)["unassigned"] == 0
+
+
+def test_now_says_who_is_here_and_who_the_codes_are(desk, tmp_path):
+    """Without a roster the rule for who is here is said; agents that are codes are met with --keep-agents."""
+    said = run("now", desk / "log.csv", *RULES).stderr
+    assert "no roster: who replied or closed something in the last 24 hours counts as here" in said
+    assert "--keep-agents" not in said
+    key = Pseudonyms(b"k" * 32)
+    frame = pd.read_csv(desk / "log.csv")
+    frame.assign(agent=frame["agent"].map(lambda name: key.code(name, role="agent"))).to_csv(tmp_path / "c.csv")
+    assert "import --keep-agents" in run("now", tmp_path / "c.csv", *RULES).stderr
 
 
 def test_the_alarm_is_quiet_here(desk):

@@ -116,6 +116,18 @@ def test_chats_without_a_hand_over_are_hinted_at(here):
         assert "map the hand-over" not in run("import", "b.csv", *to).stdout
 
 
+def test_unmapped_columns_are_described_by_shape(here):
+    """Beside columns that are not mapped stands what their cells look like, and never what they say."""
+    rows = "".join(f"{k},2025-03-03 09:00,0{k}.03.2025,{k * 60},secret{k % 3},01701234567\n" for k in range(9))
+    (here / "g.csv").write_text(f"Case No,Opened,Seen,Weight,Word,Line\n{rows}")
+    run("import", "g.csv", "--write-mapping", "m.toml")
+    text = (here / "m.toml").read_text(encoding="utf-8")
+    for part in ("Seen: looks like times", "Weight: numbers 0–480", "Word: 3 different values", "Line: 1 different"):
+        assert part in text
+    assert "secret" not in text
+    assert "170123" not in text
+
+
 def test_errors_are_one_line_and_write_nothing(here):
     """No traceback, exit code 2 for input and 4 for output."""
     (here / "f.csv").write_bytes(freshdesk_csv(desk()))

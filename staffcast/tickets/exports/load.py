@@ -25,7 +25,7 @@ from staffcast.tickets.exports.clock import (
 )
 from staffcast.tickets.exports.counts import series_of
 from staffcast.tickets.exports.doubts import Doubts
-from staffcast.tickets.exports.formats import LABELS, Format, bind, column_of
+from staffcast.tickets.exports.formats import LABELS, Binding, Format, bind, column_of
 from staffcast.tickets.exports.gather import SourceTable, gather, require_one_log
 from staffcast.tickets.exports.join import (
     EVENT_COLUMNS,
@@ -35,7 +35,7 @@ from staffcast.tickets.exports.join import (
     with_comments,
     with_metrics,
 )
-from staffcast.tickets.exports.mapping import mapping_text
+from staffcast.tickets.exports.mapping import column_shape, mapping_text
 from staffcast.tickets.exports.normalise import IMPOSSIBLE, Reading, normalise
 from staffcast.tickets.exports.parts import Part, duplicates, frames_of
 from staffcast.tickets.exports.privacy import Pseudonyms
@@ -138,6 +138,11 @@ def suggest_mapping(file: str | Path, *, form: str | None = None, zone: str | No
         con = connect(Path(folder))
         try:
             source = open_sources(path, con)[0]
+            every = Format(name="mapping", title="", kind="tickets", fields={})
+            whole = Binding(format=every, at={f"c{p}": (p,) for p in range(len(source.columns))})
+            staged, _ = stage(source, whole, con, Path(folder), Findings(), [])
+            first, _ = next(chunks_of(staged, whole.positions, con), (pd.DataFrame(), None))
+            shapes = {p: column_shape(first[f"c{p}"].astype("string")) for p in whole.positions if len(first)}
         finally:
             con.close()
     try:
@@ -147,7 +152,7 @@ def suggest_mapping(file: str | Path, *, form: str | None = None, zone: str | No
         if not is_header(source.columns):
             raise
         binding, columns = bind(guess(source.columns), source.columns), source.columns
-    return mapping_text(binding, columns, zone=zone)
+    return mapping_text(binding, columns, zone=zone, shapes=shapes)
 
 
 @dataclass(kw_only=True)

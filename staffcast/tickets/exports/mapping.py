@@ -8,14 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from staffcast.contracts import SERIES, TICKETS, InputError, bad_value, check_zone
 from staffcast.contracts.files import atomic_path
 from staffcast.tickets.exports.clock import ORDERS
 from staffcast.tickets.exports.formats import UNIT_S, Binding, Field, Format, normal_name
 from staffcast.tickets.exports.report import masked
 
-__all__ = ["load_mapping", "mapping_text", "write_mapping"]
+__all__ = ["column_shape", "load_mapping", "mapping_text", "write_mapping"]
 
+_TIME = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+_MOSTLY, _LONG_NUMBER = 0.8, 1e6
 _KEYS = ("name", "kind", "zone", "dates", "columns")
 _ENTRY = ("column", "unit", "zone", "format", "after", "values", "private")
 
@@ -108,8 +112,33 @@ def _field(name: str, entry: Any) -> Field:
     )  # fmt: skip
 
 
-def mapping_text(binding: Binding, columns: Sequence[str], *, zone: str | None) -> str:
-    """A mapping as TOML with the file's columns filled in, and what is left of both sides as comments."""
+def column_shape(values: pd.Series) -> str:
+    """What a column's cells look like, never what they say: times, numbers with their range, or how many differ.
+
+    Examples
+    --------
+    >>> column_shape(pd.Series(["3", "480"])), column_shape(pd.Series(["a", "b", "a"]))
+    ('numbers 3–480', '2 different values')
+    """
+    known = values.dropna()
+    if known.empty:
+        return "empty"
+    if known.str.contains(_TIME).mean() > _MOSTLY:
+        return "looks like times"
+    numbers = pd.to_numeric(known.str.replace(",", ".", regex=False), errors="coerce")
+    # Long numbers may be somebody's: of a phone, of an account.
+    if numbers.notna().all() and numbers.abs().max() < _LONG_NUMBER:
+        return f"numbers {numbers.min():g}–{numbers.max():g}"
+    return f"{known.nunique():,} different values"
+
+
+def mapping_text(
+    binding: Binding, columns: Sequence[str], *, zone: str | None, shapes: Mapping[int, str] | None = None
+) -> str:
+    """A mapping as TOML with the file's columns filled in, and what is left of both sides as comments.
+
+    ``shapes`` says of positions what their cells look like.
+    """
     form = binding.format
     known = SERIES.columns if form.kind == "intervals" else TICKETS.columns
     lines = [
@@ -139,7 +168,8 @@ def mapping_text(binding: Binding, columns: Sequence[str], *, zone: str | None) 
             parts.append(f"values = {{{words}}}")
         lines.append(f"{ours} = {{{', '.join(parts)}}}   # {known[ours].about}")
     lines += [f'# {ours} = {{column = ""}}   # {known[ours].about}' for ours in known if ours not in binding.at]
-    rest = [masked(c) for k, c in enumerate(columns) if k not in used]
+    shown = shapes or {}
+    rest = [f"{masked(c)}{f': {shown[k]}' if k in shown else ''}" for k, c in enumerate(columns) if k not in used]
     lines += ["", "# Columns of the file that are not mapped:", *(f"#   {name}" for name in rest)]
     return "\n".join(lines) + "\n"
 
