@@ -262,12 +262,12 @@ def test_online_time_by_hour_and_agent():
 
 
 def test_names_of_kpis():
-    """Every name leads to its measure, short names of first responses too; an unknown one is refused with where they stand."""
+    """Every name leads to its measure, short names of first responses too; an unknown one is refused."""
     for name in kpi_names():
         assert name in find_kpi(name)[0].names()
     assert find_kpi("frt_mean") == find_kpi("frt_human_mean_s")
     assert find_kpi("frt_within") == find_kpi("frt_human_within")
-    with pytest.raises(InputError, match="`kpi` must be a name of docs/kpis.md, got 'happiness'"):
+    with pytest.raises(InputError, match=r"`kpi` must be a name of docs/kpis\.md, got 'happiness'"):
         find_kpi("happiness")
 
 
