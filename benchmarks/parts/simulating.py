@@ -173,7 +173,7 @@ def _uncompiled(options: Options) -> float:
 
 
 def _cores(options: Options) -> str:
-    runs, ratios = 16 if options.quick else 64, []
+    runs, ratios = 16 if options.quick else 400, []
     for _ in range(1 if options.quick else 3):
         took = []
         for processes in (1, 2):
